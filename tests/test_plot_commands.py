@@ -111,12 +111,17 @@ def test_every_picture_is_drawn_from_what_is_recorded(
     subject = drawn[validity]
     assert [panel.panel for panel in subject.panels] == [PANEL_A, NEW_A]
     assert [version.version for version in subject.versions if version.is_gap] == [6, 7, 8]
-    assert [len(subject.runs[panel.panel]) for panel in subject.panels] == [1, 0]
+    assert [(strip.name, len(strip.starts)) for strip in subject.runs] == [(f"runs of {PANEL_A} (1)", 1)]
+    assert (subject.segments, subject.reference[0][:12]) == (None, "revision 11,")
     assert subject.notes == ("1 registered run of these panels: start time not known, so not drawn.",)
     assert not list(Path().glob("*.png"))
-    registry.plots.validity(RUN, kinds=["gain"])
+    registry.plots.validity(RUN, kinds=["gain"], at="2018-04-01T00:00:00Z")
     assert drawn[validity].run == (RUN, registry.runs.show(RUN).begin)
     assert {version.kind for version in drawn[validity].versions} == {"gain"}
+    assert [(strip.name, len(strip.starts)) for strip in drawn[validity].runs] == [
+        ("runs of all panels (1)", 1)
+    ]
+    assert (drawn[validity].segments, drawn[validity].reference[0]) == ((0, 1), "2018-04-01")
 
     registry.plots.history(PANEL_A, as_of=11)
     subject = drawn[trend]

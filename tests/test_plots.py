@@ -292,41 +292,105 @@ def panels_of(count: int, detector: str = "jungfrau") -> tuple[Panel, ...]:
     )
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize(
-    ("panels", "count", "detector"),
-    [(1, 1, "jungfrau"), (1, 300, "jungfrau"), (2, 5, "epix10ka"), (32, 2, "jungfrau"), (2, 0, "jungfrau")],
-)
-def test_validity_of_any_length_is_legible(
-    panels: int, count: int, detector: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def subject_of_validity(panels: int, count: int, detector: str = "jungfrau") -> validity.Subject:
     known = panels_of(panels, detector)
     ranges = [
         version
-        for index, panel in enumerate(known)
         for kind in ("gain", "offset")
+        for index, panel in enumerate(known)
         for version in versions(
             panel.panel, kind, count, since=-(index % 2), gap=3 if index % 2 else count - 1
         )
     ]
-    subject = validity.Subject(
+    starts = [Instant(START + day * DAY) for day in range(0, 90, 3)]
+    return validity.Subject(
         title="What is valid when: exp=xcsls3716:run=631, XcsEndstation.0:Jungfrau.0",
         subtitle="as of revision 12",
         panels=known,
         versions=tuple(ranges),
-        runs={known[0].panel: [Instant(START + day * DAY) for day in range(0, 90, 3)]},
+        runs=(validity.RunStrip("runs of all panels (30)", starts), validity.RunStrip("others", starts[:2])),
         run=("exp=xcsls3716:run=631", Instant(START + 20 * DAY)),
+        segments=tuple(range(panels)),
+        reference=("revision 12, 2017-01-21", Instant(START + 20 * DAY)),
     )
-    written = assert_legible(validity.draw(subject), monkeypatch)
-    assert {"exp=xcsls3716:run=631", "runs"} <= set(written)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("panels", "count", "detector"),
+    [(1, 1, "jungfrau"), (1, 300, "jungfrau"), (2, 5, "epix10ka"), (8, 3, "jungfrau"), (2, 0, "jungfrau")],
+)
+def test_validity_of_any_length_is_legible(
+    panels: int, count: int, detector: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    written = assert_legible(validity.draw(subject_of_validity(panels, count, detector)), monkeypatch)
+    assert {"exp=xcsls3716:run=631", "revision 12, 2017-01-21"} <= set(written)
+    assert written.count("runs of all panels (30)") == 1
     assert ("no version" in written) == (count == 0)
+    assert written.count("gain") == (panels if count else 0)
+
+
+@pytest.mark.slow
+def test_a_detector_of_32_panels_has_a_row_for_each_and_one_strip_of_runs(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    subject = subject_of_validity(32, 3)
+    figure = validity.draw(subject)
+    written = assert_legible(figure, monkeypatch)
+    assert {panel.panel for panel in subject.panels} <= set(written)
+    assert {"M001", "M031", "0", "31"} <= set(written)
+    assert written.count("runs of all panels (30)") == 1
+    assert (written.count("gain"), written.count("offset")) == (1, 1)  # the key, not each row
+    assert figure.get_figheight() < 14
+
+
+def count_drawn(figure: Figure) -> int:
+    return sum(len(item.get_paths()) for axes in figure.axes for item in axes.collections) + sum(
+        len(axes.texts) + len(axes.lines) for axes in figure.axes
+    )
+
+
+@pytest.mark.slow
+def test_very_many_versions_and_runs_are_drawn_as_far_as_they_can_be_told_apart() -> None:
+    (panel,) = panels_of(1)
+    ranges = versions(panel.panel, "gain", 5000, step=0.01, gap=2000)
+    starts = [Instant(START + second * 1000 * 1_000_000) for second in range(10_000)]
+    subject = validity.Subject(
+        "t", "s", (panel,), tuple(ranges), (validity.RunStrip("runs (10000)", starts),)
+    )
+    figure = validity.draw(subject)
+    assert count_drawn(figure) < 2500
+    # The gap is seen, although it is narrower than a dot.
+    hatched = [item for item in figure.axes[0].collections if item.get_hatch()]
+    (path,) = [path for item in hatched for path in item.get_paths()]
+    low, high = figure.axes[0].get_xlim()
+    assert np.ptp(path.vertices[:, 0]) > (high - low) / 1000
+
+
+@pytest.mark.slow
+def test_the_line_of_the_present_stands_behind_a_cut_if_it_is_far_from_what_is_recorded(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    (panel,) = panels_of(1)
+    ranges = tuple(versions(panel.panel, "gain", 4))
+    for days, is_cut in ((100, False), (4000, True), (-200, False)):
+        subject = validity.Subject("t", "s", (panel,), ranges, reference=("now", Instant(START + days * DAY)))
+        figure = validity.draw(subject)
+        assert "now" in assert_legible(figure, monkeypatch)
+        axis = time_axis.build_time_axis(
+            [version.valid_from for version in ranges], Instant(START + days * DAY)
+        )
+        assert (axis.cut is not None) == is_cut
+        assert axis.first < axis.position(Instant(START + days * DAY)) < axis.last
+        ticks = figure.axes[0].get_xticks()
+        assert all(tick <= (axis.cut or axis.last) for tick in ticks)
 
 
 @pytest.mark.slow
 def test_open_ends_and_gaps_are_drawn(monkeypatch: pytest.MonkeyPatch) -> None:
     (panel,) = panels_of(1)
     ranges = versions(panel.panel, "gain", 4, since=-1, gap=3)
-    subject = validity.Subject("t", "s", (panel,), tuple(ranges), {})
+    subject = validity.Subject("t", "s", (panel,), tuple(ranges))
     figure = validity.draw(subject)
     assert_legible(figure, monkeypatch)
     arrows = {line.get_marker(): line.get_markerfacecolor() for line in figure.axes[0].lines}
@@ -377,7 +441,7 @@ def test_a_span_of_any_length_can_be_drawn(first: str, last: str, monkeypatch: p
     start, end = parse_instant(first), parse_instant(last)
     one, other = versions(panel.panel, "gain", 2)
     ranges = replace_struct(one, valid_from=start, valid_to=end), replace_struct(other, valid_from=end)
-    assert_legible(validity.draw(validity.Subject("t", "s", (panel,), ranges, {})), monkeypatch)
+    assert_legible(validity.draw(validity.Subject("t", "s", (panel,), ranges)), monkeypatch)
 
 
 @settings(max_examples=25)

@@ -136,10 +136,11 @@ class Plots(Noun):
         *,
         source: str | None = None,
         kinds: Sequence[str] | None = None,
+        at: InstantLike | None = None,
         as_of: AsOf = None,
         force: bool = False,
     ) -> Picture:
-        """Draw the validity ranges of each panel and kind on a line, and the registered runs of the panel.
+        """Draw the validity ranges of each panel in a row, and above all rows the runs that read the panels out.
 
         Parameters
         ----------
@@ -147,12 +148,17 @@ class Plots(Noun):
             A panel Id, an M-number, a detector Id, or a dataset, whose start time is drawn too.
         kinds
             By default all.
+        at
+            Where a line goes through all rows, ``now`` for instance: by default when the revision was recorded, so
+            that the picture is the same whenever it is drawn.
         """
         _name_target(target)
         from registry.api.timeline_pictures import draw_validity
 
+        instant = self._backend.parse_optional_instant(at, as_of)
+
         def draw(file: PictureFile) -> Picture:
-            return draw_validity(self._backend, file, target, source, kinds, as_of)
+            return draw_validity(self._backend, file, target, source, kinds, instant, as_of)
 
         return _draw(output, draw, force=force)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 
 from registry import detectors
-from registry.api.backend import Backend, ReadTransaction
+from registry.api.backend import Backend
 from registry.api.comparison import read_panel_array
 from registry.detectors import DetectorType
 from registry.errors import NotValidError, RequestError
@@ -14,15 +14,18 @@ from registry.identifiers import format_count
 from registry.instants import Instant
 from registry.lookup import versions
 from registry.lookup.aliases import name_all_m_numbers
-from registry.lookup.revisions import AsOf
-from registry.lookup.runs import list_runs_of_panels
+from registry.lookup.revisions import AsOf, read_revision_time
+from registry.lookup.runs import group_runs_by_panels
 from registry.lookup.stored_files import list_files_of_versions
+from registry.lookup.targets import Target
 from registry.parallel import Progress, map_in_threads
 from registry.plots.files import PictureFile
 from registry.records import FileUse, Panel, Picture, Run, StoredFile, Version
 from registry.store import ContentStore
 
 _MAX_HISTORIES = 5  # in one picture: the styles of lines
+_MAX_STRIPS = 4  # of runs with the same panels
+_MAX_NAMED_PANELS = 3  # for a strip of runs
 _MAX_SPREAD_FILES = 1000  # reading them for the bands of spread takes a few seconds
 
 
@@ -32,43 +35,87 @@ def draw_validity(
     target: str,
     source: str | None,
     kinds: Sequence[str] | None,
+    at: Instant | None,
     as_of: AsOf,
 ) -> Picture:
     """Draw validity ranges and runs; see `Plots.validity`."""
     with backend.read_transaction(as_of) as view:
-        panels, run, name = _resolve_target(view, target, source)
-        panels = name_all_m_numbers(view.connection, panels, view.revision)
+        resolved = view.find_target(target, source=source)
+        panels = name_all_m_numbers(view.connection, resolved.panels, view.revision)
         names = [panel.panel for panel in panels]
         detector = detectors.find_detector_type(panels[0].detector_type)
         wanted = [detector.find_kind(kind).name for kind in kinds] if kinds else None
         ranges = versions.list_validity_ranges(view.connection, names, wanted, view.revision)
-        runs = list_runs_of_panels(view.connection, names, view.revision)
+        runs = group_runs_by_panels(view.connection, names, view.revision)
+        recorded_at = read_revision_time(view.connection, view.revision)
     _refuse_no_versions(ranges, target, kinds)
     from registry.plots import validity
 
+    order = {kind.name: position for position, kind in enumerate(detector.kinds)}
     subject = validity.Subject(
-        title=f"Validity of {name}",
+        title=f"Validity of {_name_target(resolved)}",
         subtitle=f"as of revision {view.revision}",
         panels=panels,
-        versions=tuple(ranges),
-        runs={panel: [run.begin for run in used if run.begin is not None] for panel, used in runs.items()},
-        run=run,
+        versions=tuple(sorted(ranges, key=lambda version: order[version.kind])),
+        runs=tuple(validity.RunStrip(name, starts) for name, starts in _build_strips(runs, panels)),
+        run=(resolved.name, resolved.run.begin) if resolved.run and resolved.run.begin else None,
+        segments=resolved.segments,
+        reference=_name_reference(at, view.revision, recorded_at),
         notes=tuple(_note_runs_without_start(runs)),
     )
     file.write(lambda: validity.draw(subject))
     return Picture(str(file.path), view.revision)
 
 
-def _resolve_target(
-    view: ReadTransaction, target: str, source: str | None
-) -> tuple[tuple[Panel, ...], tuple[str, Instant] | None, str]:
-    """Return the panels, the run with its start time if the target is a dataset, and a name for the title."""
-    resolved = view.find_target(target, source=source)
+def _name_target(resolved: Target) -> str:
+    """Return a name for the title."""
     if resolved.category == "detector" and len(resolved.panels) > 1:
-        return resolved.panels, None, format_count(len(resolved.panels), "panel")
-    begin = resolved.run.begin if resolved.run else None
-    name = f"{resolved.name}, {resolved.source}" if resolved.source else resolved.name
-    return resolved.panels, None if begin is None else (resolved.name, begin), name
+        return format_count(len(resolved.panels), "panel")
+    return f"{resolved.name}, {resolved.source}" if resolved.source else resolved.name
+
+
+def _name_reference(
+    at: Instant | None, revision: int, recorded_at: Instant | None
+) -> tuple[str, Instant] | None:
+    """Return the instant of the line through all rows: the requested one, else that of the revision, not today's."""
+    if at is not None:
+        return str(at).removesuffix("T00:00:00Z"), at
+    if recorded_at is None:
+        return None
+    return f"revision {revision}, {str(recorded_at)[:10]}", recorded_at
+
+
+def _build_strips(
+    runs: Mapping[frozenset[str], Sequence[Run]], panels: Sequence[Panel]
+) -> Iterator[tuple[str, list[Instant]]]:
+    """Yield names and start times of runs with the same panels: most panels first, and the last ones together."""
+    starts = {
+        own: [run.begin for run in used if run.begin is not None]
+        for own, used in sorted(
+            runs.items(), key=lambda item: (-len(item[0]), -len(item[1]), sorted(item[0]))
+        )
+    }
+    known = [(own, begins) for own, begins in starts.items() if begins]
+    first = known[: _MAX_STRIPS - 1] if len(known) > _MAX_STRIPS else known
+    for own, begins in first:
+        yield f"{_name_panels(own, panels)} ({len(begins)})", begins
+    rest = [begin for _, begins in known[len(first) :] for begin in begins]
+    if rest:
+        yield f"runs with other sets of panels ({len(rest)})", rest
+
+
+def _name_panels(own: frozenset[str], panels: Sequence[Panel]) -> str:
+    if len(own) == len(panels):
+        return "runs" if len(panels) == 1 else "runs of all panels"
+    if len(own) > _MAX_NAMED_PANELS:
+        return f"runs of {len(own)} of {len(panels)} panels"
+    shared = [panel.alias for panel in panels]
+    names = [
+        panel.alias if panel.alias and shared.count(panel.alias) == 1 else panel.panel
+        for panel in panels
+        if panel.panel in own
+    ]
+    return f"runs of {', '.join(names)}"
 
 
 def _refuse_no_versions(ranges: Sequence[Version], target: str, kinds: Sequence[str] | None) -> None:
@@ -77,11 +124,11 @@ def _refuse_no_versions(ranges: Sequence[Version], target: str, kinds: Sequence[
         raise NotValidError(f"{what} is registered for {target}: there is nothing to draw", target=target)
 
 
-def _note_runs_without_start(runs: Mapping[str, Sequence[Run]]) -> list[str]:
-    without = {(run.experiment, run.run) for used in runs.values() for run in used if run.begin is None}
+def _note_runs_without_start(runs: Mapping[frozenset[str], Sequence[Run]]) -> list[str]:
+    without = sum(run.begin is None for used in runs.values() for run in used)
     if not without:
         return []
-    count = format_count(len(without), "registered run")
+    count = format_count(without, "registered run")
     return [f"{count} of these panels: start time not known, so not drawn."]
 
 

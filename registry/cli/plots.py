@@ -117,6 +117,10 @@ def plot_validity(
     file: Output = None,
     source: Source = None,
     kinds: Kinds = None,
+    at: Annotated[
+        str | None,
+        typer.Option(metavar="T", help="A time for the line, as 'now'; default: that of the revision."),
+    ] = None,
     as_of: AsOf = None,
     timezone: Timezone = None,
     force: Force = False,
@@ -124,7 +128,8 @@ def plot_validity(
 ) -> None:
     """Draw what is valid when.
 
-    There is one line for each panel and kind, with gaps hatched and the registered runs of the panel.
+    There is one row for each panel with a bar for each kind, gaps hatched; above them, once, the registered runs that
+    read the panels out.
     """
     with open_from_context(ctx, timezone) as registry:
         picture = registry.plots.validity(
@@ -132,6 +137,7 @@ def plot_validity(
             file or _name_file("validity", target),
             source=source,
             kinds=kinds,
+            at=at,
             as_of=as_of,
             force=force,
         )

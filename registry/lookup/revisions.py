@@ -63,6 +63,14 @@ def read_newest_revision(connection: sa.Connection) -> int:
     return int(connection.execute(_select_newest()).scalar() or 0)
 
 
+def read_revision_time(connection: sa.Connection, number: int) -> Instant | None:
+    """Return when a revision was recorded, None for 0."""
+    revision = schema.revision
+    query = sa.select(revision.c.recorded_at).where(revision.c.number == number)
+    recorded_at = connection.execute(query).scalar()
+    return None if recorded_at is None else Instant(recorded_at)
+
+
 # Executed several times per request; to build a statement takes longer than to execute it.
 @cache
 def _select_newest() -> sa.Select[Any]:

@@ -259,16 +259,20 @@ def list_run_configurations(
                 yield run, by_source[source]
 
 
-def list_runs_of_panels(
+def group_runs_by_panels(
     connection: sa.Connection, panels: Iterable[str], revision: int
-) -> dict[str, list[Run]]:
-    """Return by panel Id the registered runs in which the panel was read out, by experiment and number."""
-    by_panel: dict[str, list[Run]] = {panel: [] for panel in panels}
+) -> dict[frozenset[str], list[Run]]:
+    """Return the registered runs by those of the panels that were read out in them, by experiment and number."""
+    wanted = frozenset(panels)
+    used: dict[Run, frozenset[str]] = {}
     for run, configuration in list_run_configurations(connection, revision):
-        for panel in by_panel.keys() & configuration.panels:
-            if run not in by_panel[panel][-1:]:  # two sources may have the same panel
-                by_panel[panel].append(run)
-    return by_panel
+        own = wanted.intersection(configuration.panels)
+        if own:
+            used[run] = used.get(run, frozenset()) | own  # a run has the panels of all its sources
+    grouped: dict[frozenset[str], list[Run]] = {}
+    for run, own in used.items():
+        grouped.setdefault(own, []).append(run)
+    return grouped
 
 
 def select_sources(sources: Sequence[str], part: str | None, owner: Dataset | str) -> list[str]:

@@ -51,7 +51,8 @@ class ParsedTarget:
 class Target:
     """The panels that a name stands for: one panel, all with an M-number, or a detector's in segment order.
 
-    Of a dataset, ``run`` is the registered run, and ``source`` that of the detector.
+    Of a dataset, ``run`` is the registered run, ``source`` that of the detector, and ``segments`` are the segment
+    numbers of the panels, None if not known.
     """
 
     name: str
@@ -59,6 +60,7 @@ class Target:
     panels: tuple[Panel, ...]
     run: Run | None = None
     source: str | None = None
+    segments: tuple[int, ...] | None = None
 
     @property
     def detector_id(self) -> str:
@@ -145,7 +147,7 @@ def _find_run(
     run = read_run(connection, dataset, revision)
     instant = at or (run.begin if run else None)
     panels = find_panels(connection, configuration.panels, revision, instant)
-    return Target(str(dataset), "run", panels, run, configuration.source)
+    return Target(str(dataset), "run", panels, run, configuration.source, configuration.segments)
 
 
 def configuration_without_ids_error(configuration: Configuration, dataset: Dataset) -> NotFoundError:

@@ -27,7 +27,7 @@ from registry.plots.page import (
     measure_height,
 )
 from registry.plots.pixels import SPREAD_PERCENTILES
-from registry.plots.time_axis import TimeAxis, build_time_axis, draw_open_end
+from registry.plots.time_axis import TimeAxis, build_time_axis, draw_open_ends
 from registry.records import Panel, Version
 
 _ROW_HEIGHT, _LINES_WIDTH = 0.95, 6.6  # inches of one diagram
@@ -208,9 +208,9 @@ def _draw_line(axes: Axes, levels: Sequence[_Level], style: _Style) -> list[floa
     )
     for level in levels:
         if not level.has_start:
-            draw_open_end(axes, "left", level.median)
+            draw_open_ends(axes, "left", [level.median])
         if not level.has_end:
-            draw_open_end(axes, "right", level.median)
+            draw_open_ends(axes, "right", [level.median])
     return [*medians, *(value for _, band in bands for value in (band[0], band[-1]))]
 
 
