@@ -41,7 +41,7 @@ def measure_change(
     old, new = (np.where(both, array, 0).astype(np.float64) for array in (before, after))
     middle, shift = _find_median(old[both]), _find_median((new - old)[both])
     scale = _find_scale(old[both], new[both]) if kind.scales else None
-    residual = find_residual(old, new, kind, scale=scale, shift=shift)
+    residual = _find_residual(old, new, kind, scale=scale, shift=shift)
     beyond, spread = _find_beyond(residual, both, np.maximum(np.abs(old), np.abs(new)))
     return ArrayChange(
         model="scale" if kind.scales else "shift",
@@ -60,25 +60,31 @@ def measure_change(
     )
 
 
-def find_residual(
-    before: NDArray[np.float64],
-    after: NDArray[np.float64],
+def subtract_uniform(
+    before: NDArray[Any], after: NDArray[Any], kind: Kind, change: ArrayChange
+) -> NDArray[Any]:
+    """Return `after` without the uniform part of its `change`, which is not that of flags.
+
+    Pixels without a value in either array stay as they are.
+    """
+    both = _find_live(before, kind) & _find_live(after, kind)
+    old, new = (np.where(both, array, 0).astype(np.float64) for array in (before, after))
+    residual = _find_residual(old, new, kind, scale=change.scale, shift=change.shift)
+    return np.where(both, old + residual, after)
+
+
+def _find_residual(
+    old: NDArray[np.float64],
+    new: NDArray[np.float64],
     kind: Kind,
     *,
     scale: float | None,
     shift: float | None,
 ) -> NDArray[np.float64]:
     """Return what is left of a change without its uniform part."""
-    return after - expect_uniform(before, kind, scale=scale, shift=shift)
-
-
-def expect_uniform(
-    before: NDArray[np.float64], kind: Kind, *, scale: float | None, shift: float | None
-) -> NDArray[np.float64]:
-    """Return what the values would be after the uniform part of their change alone."""
     if kind.scales:
-        return before * (1.0 if scale is None else scale)
-    return before + (0.0 if shift is None else shift)
+        return new - old * (1.0 if scale is None else scale)
+    return new - old - (0.0 if shift is None else shift)
 
 
 def _find_live(array: NDArray[Any], kind: Kind) -> NDArray[np.bool_]:

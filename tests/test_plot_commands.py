@@ -106,6 +106,11 @@ def test_every_picture_is_drawn_from_what_is_recorded(
     subject = drawn[differences]
     assert [difference.gain_range for difference, _ in subject.changes] == [0, 2]
     assert subject.subtitles[0].startswith(f"version 3: {PANEL_A} (M068), from 2018-01-01")
+    assert (subject.title, subject.is_relative) == ("gain: version 3 against version 1", True)
+    registry.plots.diff(1, 3, "left.svg", without_uniform=True)
+    subject = drawn[differences]
+    assert subject.title == "gain: version 3 against version 1, without the uniform part of the change"
+    assert (subject.unit, subject.is_relative, subject.is_without_uniform) == ("ADU/keV", False, True)
 
     registry.plots.validity("M068", as_of=11)
     subject = drawn[validity]

@@ -2,6 +2,7 @@
 
 import dataclasses
 import math
+import re
 import sys
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,8 @@ from hypothesis import strategies as st
 from matplotlib.figure import Figure
 from msgspec.structs import replace as replace_struct
 
+from registry.api.comparison import compare_arrays
+from registry.array_changes import subtract_uniform
 from registry.arrays import compare_pixels
 from registry.detectors.epix10ka import EPIX10KA
 from registry.detectors.jungfrau import JUNGFRAU
@@ -269,6 +272,59 @@ def test_a_difference_is_centred_on_zero_and_counts_what_changed(
     assert pixels.find_change_limit(change) == pytest.approx(50 if relative else 0.69, rel=0.05)
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("relative", [False, True])
+@pytest.mark.parametrize("kind", [GAIN, OFFSET])
+def test_a_difference_without_its_uniform_part_says_so_and_shows_which_asic_has_the_rest(
+    relative: bool, kind: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = make_panel_array("gain", 0)
+    is_scale = kind is GAIN
+    after = before * np.float32(1.03) if is_scale else before + np.float32(2)
+    after[256:, 512:768] *= np.float32(1.02)
+    after += np.random.default_rng(1).normal(0, 0.3, after.shape).astype(np.float32)
+    after[0, 0], after[1, 1], before[2, 2], after[3, 3] = np.nan, 0, np.inf, 80
+    difference = compare_arrays(0, before, after, JUNGFRAU, kind)
+    block_size, spacing = differences.choose_block_size(JUNGFRAU)
+    without = subtract_uniform(before, after, kind, difference.change)
+    change = pixels.build_pixel_change(before, without, kind, block_size, spacing, relative=relative)
+    # In a gain a zero is dead too.
+    assert (change.map.dead.count, change.map.odd.count) == ((3, 1) if is_scale else (2, 2))
+    assert abs(float(np.nanmedian(change.map.values))) < 0.1
+    subject = differences.Subject(
+        "title",
+        (),
+        "% of version 1" if relative else kind.unit,
+        JUNGFRAU,
+        ((difference, change),),
+        relative,
+        True,
+    )
+    written = assert_legible(differences.draw(subject), monkeypatch)
+    uniform = r"beyond the scale 1\.03\d*" if is_scale else r"beyond the shift \+2\.\d* ADU"
+    for start in ("", "change, "):
+        assert any(re.fullmatch(f"{start}{re.escape(subject.unit)}, {uniform}", text) for text in written)
+    asics = [text for text in written if re.fullmatch(r"[+-]\d\.\d{2,}", text)]
+    assert len(asics) == 8
+    assert len([text for text in asics if float(text) > 0.5]) == 1
+
+
+@pytest.mark.parametrize(
+    ("values", "expected"),
+    [
+        ([2.0, -0.00056, None], ["+2.00", "0", "-"]),
+        ([123.4, -7.0], ["+123", "-7"]),
+        ([2.1e-5, -3e-6, 0.0], ["+2.1e-05", "-3e-06", "0"]),
+        ([0.0, 0.0], ["0", "0"]),
+        ([3e38], ["+3e+38"]),
+        ([None], ["-"]),
+        ([], []),
+    ],
+)
+def test_changes_of_asics_are_short(values: list[float | None], expected: list[str]) -> None:
+    assert differences.format_changes(values) == expected
+
+
 def versions(
     panel: str, kind: str, count: int, *, since: int = 0, step: float = 30.0, gap: int | None = None
 ) -> list[Version]:
@@ -364,7 +420,7 @@ def test_very_many_versions_and_runs_are_drawn_as_far_as_they_can_be_told_apart(
     hatched = [item for item in figure.axes[0].collections if item.get_hatch()]
     (path,) = [path for item in hatched for path in item.get_paths()]
     low, high = figure.axes[0].get_xlim()
-    assert np.ptp(path.vertices[:, 0]) > (high - low) / 1000
+    assert np.ptp(np.asarray(path.vertices)[:, 0]) > (high - low) / 1000
 
 
 @pytest.mark.slow

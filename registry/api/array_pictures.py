@@ -10,10 +10,8 @@ from numpy.typing import NDArray
 
 from registry import detectors
 from registry.api.backend import Backend, ReadTransaction
-from registry.api.comparison import resolve_comparable_versions
-from registry.arrays import compare_pixels
-from registry.detectors import DetectorType, Kind, ZeroMeaning
-from registry.errors import Remedy, RequestError
+from registry.detectors import DetectorType, Kind
+from registry.errors import RequestError
 from registry.exporters.assembly import build_assemblies, name_missing_in
 from registry.identifiers import format_count
 from registry.lookup import versions
@@ -63,7 +61,7 @@ def draw_constants(
         subtitle=resolved.subtitle,
         detector=detector,
         kinds=tuple(detector.find_kind_of_type(name) for name in resolution.types),
-        gain_ranges=_check_gain_ranges(detector, gain_ranges),
+        gain_ranges=check_gain_ranges(detector, gain_ranges),
         panels=resolution.panels,
         withdrawn=resolved.withdrawn,
     )
@@ -84,7 +82,7 @@ def draw_constants(
 def _resolve_version(view: ReadTransaction, number: int) -> _ResolvedConstants:
     version = versions.find_version(view.connection, number, view.revision)
     resolution = resolve_version(view.connection, version, view.revision)
-    title = f"Version {number}: {version.kind} of {_label_panel(resolution.panels[0])}"
+    title = f"Version {number}: {version.kind} of {label_panel(resolution.panels[0])}"
     subtitle = f"as of revision {view.revision}"
     if version.withdrawn_in is None:
         return _ResolvedConstants(resolution, title, subtitle)
@@ -96,7 +94,7 @@ def _resolve_detector(view: ReadTransaction, request: ArrayRequest) -> _Resolved
     answer = resolve(view.connection, request, view.revision)
     resolution = answer.resolution
     panels = resolution.panels
-    name = _label_panel(panels[0]) if len(panels) == 1 else format_count(len(panels), "panel")
+    name = label_panel(panels[0]) if len(panels) == 1 else format_count(len(panels), "panel")
     configuration = resolution.configuration
     detector = f"{request.target}, {configuration.source}" if configuration else f"detector of {name}"
     why = "as asked" if resolution.instant_is == REQUEST else resolution.instant_is
@@ -104,11 +102,13 @@ def _resolve_detector(view: ReadTransaction, request: ArrayRequest) -> _Resolved
     return _ResolvedConstants(resolution, f"Constants of {detector}", subtitle, answer.warnings)
 
 
-def _label_panel(panel: InputPanel) -> str:
+def label_panel(panel: InputPanel) -> str:
+    """Return the panel Id with its M-number."""
     return f"{panel.panel} ({panel.alias})" if panel.alias else panel.panel
 
 
-def _check_gain_ranges(detector: DetectorType, wanted: Sequence[int] | None) -> tuple[int, ...]:
+def check_gain_ranges(detector: DetectorType, wanted: Sequence[int] | None) -> tuple[int, ...]:
+    """Return the wanted gain ranges in their order, by default all; refuse unknown ones."""
     known = range(detector.gain_ranges)
     for gain_range in wanted or ():
         if gain_range not in known:
@@ -146,56 +146,3 @@ def _build_maps(
             maps[key] = panel_map
             advance()
     return maps
-
-
-def draw_difference(
-    backend: Backend,
-    file: PictureFile,
-    before: int,
-    after: int,
-    as_of: AsOf,
-    *,
-    relative: bool,
-    gain_ranges: Sequence[int] | None,
-) -> Picture:
-    """Draw what changed from one version to another; see `Plots.diff`."""
-    with backend.read_transaction(as_of) as view:
-        pair = resolve_comparable_versions(view, before, after)
-    (old,), (new,) = (build_assemblies(resolution, backend.store) for resolution in pair)
-    kind, detector = old.kind, old.detector
-    if kind.zero is ZeroMeaning.GOOD:
-        raise RequestError(
-            f"{kind.name} consists of flags, whose changes have no size",
-            remedy=Remedy.COUNT_CHANGES,
-            before=before,
-            after=after,
-        )
-    wanted = _check_gain_ranges(detector, gain_ranges)
-    from registry.plots import differences
-    from registry.plots.pixels import build_pixel_change
-
-    block_size = differences.choose_block_size(detector)
-    with name_missing_in((old, new), wanted):
-        changes = tuple(
-            (
-                compare_pixels(one.gain_range, one.array, other.array),
-                build_pixel_change(one.array, other.array, kind, *block_size, relative=relative),
-            )
-            for one, other in zip(old.read_parts(wanted), new.read_parts(wanted), strict=True)
-        )
-    before_text, after_text = map(_describe_version, pair)
-    subject = differences.Subject(
-        title=f"{kind.name}: version {after} against version {before}",
-        subtitles=(after_text, f"against {before_text}", f"as of revision {view.revision}"),
-        unit=f"% of version {before}" if relative else kind.unit,
-        detector=detector,
-        changes=changes,
-    )
-    file.write(lambda: differences.draw(subject))
-    return Picture(str(file.path), view.revision)
-
-
-def _describe_version(resolution: Resolution) -> str:
-    panel = resolution.panels[0]
-    constants = panel.constants[0]
-    return f"version {constants.version}: {_label_panel(panel)}, from {constants.valid_from or 'beginning'}"

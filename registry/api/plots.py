@@ -102,16 +102,21 @@ class Plots(Noun):
         output: str | Path | None = None,
         *,
         relative: bool = False,
+        without_uniform: bool = False,
         gain_ranges: Sequence[int] | None = None,
         as_of: AsOf = None,
         force: bool = False,
     ) -> Picture:
         """Draw what changed from one version to another of the same kind: maps around zero, and histograms.
 
+        The median change of each ASIC is written over it.
+
         Parameters
         ----------
         relative
             Draw the differences in percent of the values before, not in the unit of the kind.
+        without_uniform
+            Subtract the uniform part of the change, see `ArrayChange`: a scale for gain and rms, else a shift.
         gain_ranges
             By default all.
 
@@ -120,11 +125,18 @@ class Plots(Noun):
         NotValidError
             A version is a gap.
         """
-        from registry.api.array_pictures import draw_difference
+        from registry.api.difference_pictures import draw_difference
 
         def draw(file: PictureFile) -> Picture:
             return draw_difference(
-                self._backend, file, before, after, as_of, relative=relative, gain_ranges=gain_ranges
+                self._backend,
+                file,
+                before,
+                after,
+                as_of,
+                relative=relative,
+                without_uniform=without_uniform,
+                gain_ranges=gain_ranges,
             )
 
         return _draw(output, draw, force=force)

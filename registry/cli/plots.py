@@ -81,6 +81,13 @@ def plot_diff(
     relative: Annotated[
         bool, typer.Option("--relative", help="Show percent of the values of version N.")
     ] = False,
+    without_uniform: Annotated[
+        bool,
+        typer.Option(
+            "--without-uniform",
+            help="Subtract what all pixels have in common: a scale of gain or rms, else a shift.",
+        ),
+    ] = False,
     gain_ranges: GainRanges = None,
     as_of: AsOf = None,
     timezone: Timezone = None,
@@ -89,7 +96,7 @@ def plot_diff(
 ) -> None:
     """Draw what changed from version N to version M.
 
-    For each gain range: a map of the changes, and their histogram.
+    For each gain range: a map of the changes with the median of each ASIC, and their histogram.
     """
     with open_from_context(ctx, timezone) as registry:
         picture = registry.plots.diff(
@@ -97,6 +104,7 @@ def plot_diff(
             after,
             file or _name_file("diff", before, after),
             relative=relative,
+            without_uniform=without_uniform,
             gain_ranges=gain_ranges,
             as_of=as_of,
             force=force,

@@ -38,12 +38,13 @@ class _DateLocator(dates.AutoDateLocator):
     """Round dates up to a last one, which a cut may be."""
 
     def __init__(self, end: float) -> None:
-        super().__init__(tz=UTC, minticks=3, maxticks=_MAX_LABELS)
+        super().__init__(tz=UTC, minticks=3, maxticks=_MAX_LABELS)  # type: ignore[no-untyped-call]
         self._end = end
 
     def __call__(self) -> list[float]:
         """Return the dates as positions on the axis."""
-        return [float(tick) for tick in super().__call__() if tick <= self._end]
+        ticks = super().__call__()  # type: ignore[no-untyped-call]
+        return [float(tick) for tick in ticks if tick <= self._end]
 
 
 @dataclass(frozen=True, slots=True)
