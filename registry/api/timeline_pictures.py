@@ -108,7 +108,7 @@ def _name_panels(own: frozenset[str], panels: Sequence[Panel]) -> str:
     if len(own) == len(panels):
         return "runs" if len(panels) == 1 else "runs of all panels"
     if len(own) > _MAX_NAMED_PANELS:
-        return f"runs of {len(own)} of {len(panels)} panels"
+        return f"runs of {len(own)} of {format_count(len(panels), 'panel')}"
     shared = [panel.alias for panel in panels]
     names = [
         panel.alias if panel.alias and shared.count(panel.alias) == 1 else panel.panel
