@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import faulthandler
 import multiprocessing
 import os
 import random
@@ -21,6 +22,7 @@ from testing.registries import RegistryLocation
 
 _FIRST_BEGIN = parse_instant("2021-01-01T00:00:00Z")
 _MINUTE = 60_000_000
+_PATIENCE_SECONDS = 120  # a worker that waits for ever says where, and counts as lost
 _POOL_METHODS = ("fork", "spawn", "forkserver")
 
 
@@ -137,6 +139,7 @@ def _fork(registry: Registry, location: RegistryLocation, plan: WorkerPlan, pref
     file = location.folder / f"{prefix}.json"
     process = os.fork()
     if not process:
+        faulthandler.dump_traceback_later(_PATIENCE_SECONDS, exit=True)
         with suppress(BaseException):
             file.write_bytes(msgspec.json.encode(_record_runs(registry, location, plan, prefix)))
             registry.close()

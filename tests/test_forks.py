@@ -16,11 +16,13 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, suppress
 from pathlib import Path
+from typing import Any
 
 import pytest
 import sqlalchemy as sa
 
-from registry.api import Registry, open_registry
+from registry.api import Registry, open_registry, runs
+from registry.api.runs import Runs
 from registry.authorship import build_signature
 from registry.errors import RequestError, UnavailableError
 from testing.panels import PANEL_A
@@ -177,6 +179,32 @@ def test_forks_while_another_thread_writes_lose_nothing(
     thread.join()
     assert codes == [0] * WORKERS
     check_tags(location, 5 * WORKERS + len(recorded))
+
+
+def test_a_worker_does_not_wait_for_a_noun_that_another_thread_was_about_to_make(
+    sqlite_location: RegistryLocation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    entered, go_on = threading.Event(), threading.Event()
+
+    class SlowRuns(Runs):
+        def __init__(self, *arguments: Any) -> None:
+            super().__init__(*arguments)
+            entered.set()
+            go_on.wait()
+
+    def list_runs() -> None:
+        signal.alarm(20)
+        assert registry.runs.list() == []
+
+    with sqlite_location.open() as registry, ThreadPoolExecutor(1) as pool:
+        with monkeypatch.context() as patch:
+            patch.setattr(runs, "Runs", SlowRuns)
+            beside = pool.submit(lambda: registry.runs)
+            entered.wait()
+        worker = fork(list_runs)
+        go_on.set()
+        assert wait_for([worker]) == [0]
+        assert beside.result().list() == []
 
 
 _shared: dict[str, Registry] = {}

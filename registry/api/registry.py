@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, overload
 
@@ -53,56 +52,57 @@ class Registry(Deploying, Differences, History, Importing, Reversing):
     a file, a name, a number or a revision that is not known, `RequestError` for a correction without its comment.
     """
 
-    @cached_property
+    # Made anew each time: cached_property has a lock in Python 3.11, which a fork would take over from another thread.
+    @property
     def panels(self) -> Panels:
         """The panels."""
         from registry.api.panels import Panels
 
         return Panels(self._backend)
 
-    @cached_property
+    @property
     def aliases(self) -> Aliases:
         """The M-numbers of panels."""
         from registry.api.panels import Aliases
 
         return Aliases(self._backend)
 
-    @cached_property
+    @property
     def versions(self) -> Versions:
         """The versions: the constants that a panel has from an instant on."""
         from registry.api.versions import Versions
 
         return Versions(self._backend)
 
-    @cached_property
+    @property
     def runs(self) -> Runs:
         """The runs, with their start and end times."""
         from registry.api.runs import Runs
 
         return Runs(self._backend)
 
-    @cached_property
+    @property
     def detectors(self) -> Detectors:
         """The detector configurations: the panels read out by a source over a range of runs."""
         from registry.api.detectors import Detectors
 
         return Detectors(self._backend)
 
-    @cached_property
+    @property
     def tags(self) -> Tags:
         """The tags: names of revisions."""
         from registry.api.revisions import Tags
 
         return Tags(self._backend)
 
-    @cached_property
+    @property
     def exports(self) -> Exports:
         """The recorded exports."""
         from registry.api.recorded_exports import Exports
 
         return Exports(self._backend)
 
-    @cached_property
+    @property
     def plots(self) -> Plots:
         """Pictures of constants and of their validity, as PNG, SVG or PDF files."""
         from registry.api.plots import Plots
