@@ -5,7 +5,6 @@ from __future__ import annotations
 import inspect
 import pkgutil
 from collections.abc import Iterator
-from functools import cached_property
 from importlib import import_module
 from pathlib import Path
 from types import SimpleNamespace
@@ -64,8 +63,8 @@ def find_nouns() -> Iterator[tuple[str, type]]:
     """Yield the nouns of a registry with their classes."""
     without_database = SimpleNamespace(_backend=None)
     for name, member in vars(Registry).items():
-        if isinstance(member, cached_property):
-            yield name, type(member.func(without_database))
+        if isinstance(member, property) and member.fget is not None:
+            yield name, type(member.fget(without_database))
 
 
 def find_verbs(noun: type) -> list[str]:

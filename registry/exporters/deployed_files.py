@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
-from functools import cached_property
 from pathlib import Path
 
 from registry import provenance
@@ -40,6 +39,9 @@ class DeployedFolder:
     def __init__(self, home: Path) -> None:
         self.home = home
         self._names: dict[str, list[str]] = {}
+        # Not cached_property: it has a lock in Python 3.11, which a fork would take over from another thread.
+        self._read_documents: dict[str, list[Document]] | None = None
+        self._read_unpublished: list[Document] | None = None
 
     def list_files(self, calibration_type: str) -> list[str]:
         """Return the names of the files of a type with a range of runs."""
@@ -98,9 +100,14 @@ class DeployedFolder:
                 if output.path == relative and output.size == size:
                     yield document, output
 
-    @cached_property
+    @property
     def _documents(self) -> dict[str, list[Document]]:
         """The documents by the files of which they tell."""
+        if self._read_documents is None:
+            self._read_documents = self._find_documents()
+        return self._read_documents
+
+    def _find_documents(self) -> dict[str, list[Document]]:
         documents: dict[str, list[Document]] = {}
         for document in _read_documents(self.home / name for name in _list_names(self.home, ".json")):
             for output in document.outputs:
@@ -108,9 +115,11 @@ class DeployedFolder:
                     documents.setdefault(output.path, []).append(document)
         return documents
 
-    @cached_property
+    @property
     def _unpublished(self) -> list[Document]:
-        return list(_read_documents(list_unfinished_documents(self.home, "*.json")))
+        if self._read_unpublished is None:
+            self._read_unpublished = list(_read_documents(list_unfinished_documents(self.home, "*.json")))
+        return self._read_unpublished
 
 
 def _read_documents(paths: Iterable[Path]) -> Iterator[Document]:
