@@ -368,3 +368,18 @@ def _has_tables(location: RegistryLocation) -> bool:
         return bool(sa.inspect(engine).get_table_names())
     finally:
         engine.dispose()
+
+
+def test_a_connection_that_is_interrupted_in_its_commit_is_not_used_again(location: RegistryLocation) -> None:
+    def interrupt_commit(_: sa.Connection) -> None:
+        raise KeyboardInterrupt
+
+    with location.open() as registry:
+        engine = registry._backend.database._engine
+        sa.event.listen(engine, "commit", interrupt_commit)
+        with pytest.raises(KeyboardInterrupt):
+            registry.panels.add(PANEL_A)
+        sa.event.remove(engine, "commit", interrupt_commit)
+        assert registry.panels.list() == []
+        assert registry.panels.add(PANEL_A).revision == 1
+        assert registry.verify().problems == ()

@@ -149,7 +149,12 @@ def open_connection(engine: sa.Engine, **options: Any) -> Iterator[sa.Connection
                 " fork when none is, or start processes by the method 'spawn'"
             )
         with engine.connect().execution_options(**options) as connection:
-            yield connection
+            try:
+                yield connection
+            except (KeyboardInterrupt, SystemExit):
+                # In the midst of a commit SQLAlchemy takes the transaction for ended, and the database does not.
+                connection.invalidate()
+                raise
     finally:
         transactions.end(thread, writing=writing)
 
