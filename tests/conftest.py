@@ -69,18 +69,35 @@ CORE = {
 }
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Let exhaustive tests be asked for."""
+    parser.addoption(
+        "--exhaustive",
+        action="store_true",
+        help="run also the tests that repeat a guarantee over many kills, users, servers, words or registries, and"
+        " those on PostgreSQL for which SQLite suffices otherwise",
+    )
+
+
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Mark the tests, leave out what need not run on PostgreSQL, too, and start with the longest tests."""
+    """Mark the tests, leave out the exhaustive ones unless they are asked for, and start with the longest tests."""
+    is_exhaustive = config.getoption("--exhaustive")
     chosen: dict[bool, list[pytest.Item]] = {True: [], False: []}
     for item in items:
         module = item.path.stem
         parts = item.callspec.id.split("-") if hasattr(item, "callspec") else []
         is_repeated = "postgresql" in parts
-        if is_repeated and module not in QUICK_ON_POSTGRESQL:
+        suffices = item.get_closest_marker("sqlite_suffices") and not item.get_closest_marker(
+            "on_both_databases"
+        )
+        if is_repeated and suffices:
+            item.add_marker(pytest.mark.exhaustive)
+        is_left_out = item.get_closest_marker("exhaustive") is not None
+        if is_left_out or (is_repeated and module not in QUICK_ON_POSTGRESQL):
             item.add_marker(pytest.mark.slow)
         if module in CORE and not item.get_closest_marker("slow"):
             item.add_marker(pytest.mark.core)
-        chosen[not (is_repeated and item.get_closest_marker("sqlite_suffices"))].append(item)
+        chosen[is_exhaustive or not is_left_out].append(item)
     config.hook.pytest_deselected(items=chosen[False])
     items[:] = sorted(chosen[True], key=lambda item: item.path.stem != "test_harnesses")
 

@@ -55,3 +55,13 @@ def test_ruffs_exceptions_have_reasons() -> None:
         for line in path.read_text().splitlines():
             if "# noqa" in line:
                 assert re.search(r"# noqa: [A-Z0-9, ]+ - \w+", line), f"{path.name}: {line.strip()}"
+
+
+def test_every_module_with_exhaustive_tests_has_others() -> None:
+    for path in sorted((ROOT / "tests").glob("test_*.py")):
+        tests = re.findall(r"^((?:@.*\n|[ )].*\n)*)def test_", path.read_text(), re.MULTILINE)
+        exhaustive = [
+            marks for marks in tests if re.search(r"^@pytest\.mark\.exhaustive$", marks, re.MULTILINE)
+        ]
+        assert len(exhaustive) < max(1, len(tests)), path.name
+        assert not re.search(r"^pytestmark = .*exhaustive", path.read_text(), re.MULTILINE), path.name

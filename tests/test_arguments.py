@@ -22,6 +22,7 @@ from testing.panels import PANEL_A, PANEL_B, PANEL_C, SOURCE, write_panel_folder
 from testing.registries import RegistryLocation
 from tests.hostile import HOSTILE_TEXTS, HOSTILE_VALUES
 from tests.refusals import assert_refused
+from tests.selection import keep_first
 
 pytestmark = pytest.mark.small_panels
 
@@ -29,7 +30,6 @@ RUN = "exp=xcsls3716:run=631"
 AT = "2018-02-10T08:15:00Z"
 NUMBERS = [value for value in HOSTILE_VALUES if isinstance(value, int | str)]
 _MAX_MESSAGE_LENGTH = 2000
-_FULLY_TRIED, _SHARES = 2, 4
 
 
 @pytest.fixture
@@ -87,14 +87,15 @@ def build_arguments(method: Callable[..., Any], folder: Path, database: str) -> 
 
 
 def list_values(
-    parameter: inspect.Parameter, values: list[Any], texts: list[str], alike: Counter[str]
+    parameter: inspect.Parameter, values: list[Any], texts: list[str], alike: Counter[str], share: int
 ) -> list[Any]:
-    """Return the values to try: all for the first two of a name and type, for others of these a quarter in turn."""
+    """Return the values to try: for the first two of a name and type every n-th, for others of these a quarter."""
     # A path may be almost any text, and to write there takes time.
     tried = [*values, *([] if "Path" in str(parameter.annotation) else texts)]
     start = alike[str(parameter)]
     alike[str(parameter)] += 1
-    chosen = tried if start < _FULLY_TRIED else tried[start % _SHARES :: _SHARES]
+    step = share if start < 2 else 4 * share
+    chosen = tried[start % step :: step]
     return [value for value in chosen if parameter.name != "progress" or not callable(value)]
 
 
@@ -123,8 +124,10 @@ def find_fault(error: Exception, value: Any) -> str | None:
 
 
 @pytest.mark.slow
+@pytest.mark.sqlite_suffices
+@pytest.mark.parametrize("share", keep_first([5, 1]))
 def test_no_value_of_any_argument_escapes_the_errors_of_the_registry(
-    location: RegistryLocation, filled: Registry, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    location: RegistryLocation, filled: Registry, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, share: int
 ) -> None:
     monkeypatch.chdir(tmp_path)
     for name, text in location.environment.items():
@@ -137,7 +140,7 @@ def test_no_value_of_any_argument_escapes_the_errors_of_the_registry(
         arguments = build_arguments(method, tmp_path, location.database)
         for parameter in inspect.signature(method).parameters.values():
             newest = _read_newest_revision(filled)
-            for value in list_values(parameter, values, texts, alike):
+            for value in list_values(parameter, values, texts, alike, share):
                 fault = None
                 try:
                     call(method, arguments, parameter, value)

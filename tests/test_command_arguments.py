@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from itertools import cycle, islice
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from registry.api import Registry
 from testing.panels import PANEL_A, PANEL_B, SOURCE, write_panel_folder
 from testing.registries import RegistryLocation
 from tests.cli import Calreg, list_verbs
+from tests.selection import keep_first, keep_first_rows
 
 pytestmark = pytest.mark.small_panels
 
@@ -61,14 +63,15 @@ def build_values(location: RegistryLocation) -> dict[str, str]:
     }
 
 
-def list_command_lines(values: dict[str, str], texts: list[str]) -> Iterator[list[str]]:
-    """Yield a command line for every parameter of every verb, with every text."""
+def list_command_lines(values: dict[str, str], count: int) -> Iterator[list[str]]:
+    """Yield command lines for every parameter of every verb, with some of the texts, each in turn."""
+    texts = cycle(TEXTS)
     for path, verb in list_verbs().items():
         if path == ("demo",):  # it makes panels of full size, and runs the verbs of this table
             continue
         for parameter in verb.params:
             if parameter.name != "help" and not getattr(parameter, "is_flag", False):
-                yield from ([*path, *_format(verb, parameter, text, values)] for text in texts)
+                yield from ([*path, *_format(verb, parameter, text, values)] for text in islice(texts, count))
 
 
 def _format(verb: Any, chosen: Any, text: str, values: dict[str, str]) -> list[str]:
@@ -103,50 +106,61 @@ def find_faults(calreg: Calreg, words: list[str], count_revisions: Callable[[], 
 
 @pytest.mark.slow
 @pytest.mark.sqlite_suffices
+@pytest.mark.parametrize("count", keep_first([1, len(TEXTS)]))
 def test_no_text_of_any_argument_ends_in_a_traceback(
-    calreg: Calreg, filled: Registry, location: RegistryLocation
+    calreg: Calreg, filled: Registry, location: RegistryLocation, count: int
 ) -> None:
     def count_revisions() -> int:
         return filled.log()[0].revision
 
-    texts = TEXTS if location.is_sqlite else [BYTE, "1" * 400]
     faults = [
         f"{words!r:.200}: {fault}"
-        for words in list_command_lines(build_values(location), texts)
+        for words in list_command_lines(build_values(location), count)
         for fault in find_faults(calreg, words, count_revisions)
     ]
     assert faults == [], "\n".join(faults)
     assert filled.verify().problems == ()
 
 
+SERVER = b"postgresql://127.0.0.1:1/"
+
+
 @pytest.mark.slow
 @pytest.mark.sqlite_suffices
-def test_an_odd_environment_is_answered_or_refused(calreg: Calreg, location: RegistryLocation) -> None:
-    byte = b"\xff"
-    server = b"postgresql://127.0.0.1:1/"
+@pytest.mark.parametrize(
+    ("code", "changed"),
+    keep_first_rows(
+        [
+            (0, {b"USER": b"\xff", b"LOGNAME": b"\xff", b"HOME": b"/home/\xff"}),
+            (0, {b"LC_ALL": b"C", b"PYTHONUTF8": b"0", b"PYTHONCOERCECLOCALE": b"0"}),
+            (2, {b"CALREG_DATABASE": SERVER + b"\xff"}),
+            (8, {b"CALREG_STORE": b"/nowhere/\xff"}),
+            (0, {b"PYTHONIOENCODING": b"ascii"}),
+            (0, {b"COLUMNS": b"-5", b"LINES": b"many", b"TERM": b"\xff", b"TMPDIR": b"/nowhere\xff"}),
+            (2, {b"CALREG_TIMEZONE": b"\xff"}),
+            (2, {b"CALREG_DATABASE": b"\xff"}),
+            (2, {b"CALREG_DATABASE": SERVER + b"%00"}),
+            (2, {b"CALREG_DATABASE": SERVER + b"x?options=%00"}),
+            (8, {b"CALREG_DATABASE": b"sqlite:////nowhere/\xff"}),
+            (8, {b"CALREG_DATABASE": SERVER + b"x", b"PGOPTIONS": b"\xff"}),
+        ],
+        count=4,
+    ),
+)
+def test_an_odd_environment_is_answered_or_refused(
+    calreg: Calreg, code: int, changed: dict[bytes, bytes]
+) -> None:
     calreg.run("panel", "add", PANEL_A, "--comment", "\u03a9")
-    for code, changed in (
-        (0, {b"USER": byte, b"LOGNAME": byte, b"HOME": b"/home/" + byte}),
-        (0, {b"PYTHONIOENCODING": b"ascii"}),
-        (0, {b"LC_ALL": b"C", b"PYTHONUTF8": b"0", b"PYTHONCOERCECLOCALE": b"0"}),
-        (0, {b"COLUMNS": b"-5", b"LINES": b"many", b"TERM": byte, b"TMPDIR": b"/nowhere" + byte}),
-        (2, {b"CALREG_TIMEZONE": byte}),
-        (2, {b"CALREG_DATABASE": byte}),
-        (2, {b"CALREG_DATABASE": server + byte}),
-        (2, {b"CALREG_DATABASE": server + b"%00"}),
-        (2, {b"CALREG_DATABASE": server + b"x?options=%00"}),
-        (8, {b"CALREG_DATABASE": b"sqlite:////nowhere/" + byte}),
-        (8, {b"CALREG_STORE": b"/nowhere/" + byte}),
-        (8, {b"CALREG_DATABASE": server + b"x", b"PGOPTIONS": byte}),
-    ):
-        environment = {**os.environb, **changed}
-        ended = subprocess.run(
-            [sys.executable, "-m", "registry", "log"], env=environment, capture_output=True, check=False
-        )
-        assert (ended.returncode, b"Traceback" in ended.stderr) == (code, False), (changed, ended.stderr)
-        # An encoding without the letter gets its escape.
-        shown = b"\\u03a9" if {b"PYTHONIOENCODING", b"LC_ALL"} & set(changed) else b"\xce\xa9"
-        assert (shown in ended.stdout) == (code == 0)
+    ended = subprocess.run(
+        [sys.executable, "-m", "registry", "log"],
+        env={**os.environb, **changed},
+        capture_output=True,
+        check=False,
+    )
+    assert (ended.returncode, b"Traceback" in ended.stderr) == (code, False), ended.stderr
+    # An encoding without the letter gets its escape.
+    shown = b"\\u03a9" if {b"PYTHONIOENCODING", b"LC_ALL"} & set(changed) else b"\xce\xa9"
+    assert (shown in ended.stdout) == (code == 0)
     assert calreg.run("log", "--json").json[0]["comment"] == "\u03a9"
 
 

@@ -39,6 +39,7 @@ from registry.records import Problem, Revision, Verification
 from registry.store import ContentStore
 from testing.panels import PANELS
 from testing.registries import DATABASES, RegistryFactory
+from tests.selection import keep_first, keep_first_rows
 
 
 @pytest.fixture(params=DATABASES)
@@ -68,14 +69,20 @@ def _databases(server: str) -> list[str]:
     return [name for name in names if name.startswith(f"harness_{os.getpid()}_")]
 
 
+ALIKE = {"export hdf5", "export psana", "fork", "init", "database seal"}
+
+
 @pytest.mark.slow
-def test_commands_that_are_killed_leave_nothing_half_done(
-    run: Callable[..., list[list[str]]], request: pytest.FixtureRequest
-) -> None:
+@pytest.mark.parametrize(
+    "names",
     # Of every way in which a command publishes what it makes; the harness itself kills all of them.
-    alike = {"export hdf5", "export psana", "fork", "init", "database seal"}
-    names = [command.name for command in COMMANDS if command.name not in alike]
-    if "postgresql" in request.node.name:  # the commands that work differently there
+    keep_first([["version add"], [command.name for command in COMMANDS if command.name not in ALIKE]]),
+    ids=["one", "all"],
+)
+def test_commands_that_are_killed_leave_nothing_half_done(
+    run: Callable[..., list[list[str]]], request: pytest.FixtureRequest, names: list[str]
+) -> None:
+    if "postgresql" in request.node.name and len(names) > 1:  # the commands that work differently there
         names = ["version add", "init", "copy"]
     rows = run("kill", "--small", "--rounds", "1", "--measured", "1", "--steps", "0", "--command", *names)
     assert [row[0] for row in rows] == names
@@ -87,15 +94,18 @@ def test_commands_that_are_killed_leave_nothing_half_done(
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize(
+    ("count", "names"), keep_first_rows([(3, ["version add"]), (4, ["version add", "database recover"])])
+)
 def test_a_write_that_is_killed_between_two_steps_is_whole_or_absent_and_blocks_no_other(
-    run: Callable[..., list[list[str]]],
+    run: Callable[..., list[list[str]]], count: int, names: list[str]
 ) -> None:
-    arguments = ("--small", "--rounds", "0", "--steps", "4", "--command", "version add", "database recover")
+    arguments = ("--small", "--rounds", "0", "--steps", str(count), "--command", *names)
     rows = run("kill", *arguments)
-    assert [row[0] for row in rows] == ["version add, steps", "database recover, steps"]
+    assert [row[0] for row in rows] == [f"{name}, steps" for name in names]
     for _, _, _, steps, rounds, before, after, ended, problems, *_ in rows:
-        assert (rounds, ended, problems) == ("4", "0", "0")
-        assert int(before) + int(after) == 4
+        assert (rounds, ended, problems) == (str(count), "0", "0")
+        assert int(before) + int(after) == count
         assert int(steps) > 50
 
 
@@ -129,13 +139,15 @@ def test_a_head_that_stays_open_is_reported(factory: RegistryFactory) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.sqlite_suffices
 @pytest.mark.usefixtures("small_panels")
+@pytest.mark.parametrize("edits", keep_first([3, 12]))
 def test_faults_of_every_kind_are_detected_and_no_read_returns_a_wrong_byte(
-    run: Callable[..., list[list[str]]], request: pytest.FixtureRequest
+    run: Callable[..., list[list[str]]], request: pytest.FixtureRequest, edits: int
 ) -> None:
     is_sqlite = "sqlite" in request.node.name
-    files, edits, guards = (len(file_faults.STORE_FAULTS), 12, 6) if is_sqlite else (0, 4, 4)
-    forgeries = list(FORGERIES) if is_sqlite else list(FORGERIES)[:3]
+    files, guards = (len(file_faults.STORE_FAULTS), edits // 2) if is_sqlite else (0, 4)
+    forgeries = list(FORGERIES) if edits > 3 and is_sqlite else list(FORGERIES)[:3]
     rows = run(
         *("corruption", "--files", str(files), "--edits", str(edits)),
         *("--forgeries", str(len(forgeries)), "--guards", str(guards), "--seed", "3"),
@@ -245,13 +257,28 @@ def test_a_server_answers_and_refuses_with_the_expected_codes(capsys: pytest.Cap
 
 
 @pytest.mark.slow
-def test_registrations_of_concurrent_writers_land_once(run: Callable[..., list[list[str]]]) -> None:
+@pytest.mark.parametrize("workers", keep_first([0, 2]))
+def test_registrations_of_concurrent_writers_land_once(
+    run: Callable[..., list[list[str]]], workers: int
+) -> None:
     ((_, _, tried, landed, same, conflicts, duels, reads, *_, worker_writes, _, problems),) = run(
         *("writers", "--writers", "2", "--registrations", "4", "--readers", "1"),
-        *("--duels", "2", "--collections", "3", "--workers", "2", "--threads", "8", "--worker-runs", "2"),
+        *(
+            "--duels",
+            "2",
+            "--collections",
+            "3",
+            "--workers",
+            str(workers),
+            "--threads",
+            "8",
+            "--worker-runs",
+            "2",
+        ),
     )
     in_forks, in_threads, in_pools = 2 * (2 + 1) + 2, 8, 3 * 2
-    assert int(worker_writes) == (in_forks + in_pools) * (2 + 1) + in_threads * 2
+    expected = (in_forks + in_pools) * (2 + 1) + in_threads * 2 if workers else 0
+    assert int(worker_writes) == expected
     assert int(tried) == 8 == int(landed) + int(same) + int(conflicts)
     assert (duels, problems) == ("2", "0")
     assert int(reads) > 0

@@ -22,6 +22,7 @@ from registry.heads import Head, HeadFile, StoreHead
 from testing.panels import PANEL_A
 from testing.registries import RegistryFactory, RegistryLocation
 from tests.refusals import assert_refused
+from tests.selection import keep_first, keep_first_rows
 from tests.test_deployed_ranges import fill
 from tests.test_interruptions import NEVER, interrupt
 
@@ -54,7 +55,7 @@ def filled(location: RegistryLocation, tmp_path: Path) -> RegistryLocation:
     return location
 
 
-@pytest.mark.parametrize("form", ["psana", "hdf5", "lcls2"])
+@pytest.mark.parametrize("form", keep_first(["psana", "hdf5", "lcls2"]))
 def test_a_killed_export_is_completed_where_its_files_tell_their_time(
     sqlite_location: RegistryLocation, tmp_path: Path, form: str
 ) -> None:
@@ -70,27 +71,33 @@ def test_a_killed_export_is_completed_where_its_files_tell_their_time(
         assert interrupt(sqlite_location, arguments, NEVER, "_move_outputs").code == 0, call
 
 
-def test_a_killed_deployment_is_completed(sqlite_location: RegistryLocation, tmp_path: Path) -> None:
+@pytest.mark.parametrize("count", keep_first([0, 2]))
+def test_a_killed_deployment_is_completed(
+    sqlite_location: RegistryLocation, tmp_path: Path, count: int
+) -> None:
     with sqlite_location.open() as registry:
         fill(registry, tmp_path)
 
     def make_arguments(name: str) -> list[str]:
         return ["deploy", "xcs1", "--output", str(tmp_path / f"calib-{name}")]
 
-    kill_and_repeat(sqlite_location, make_arguments, "_move_outputs", 2)
+    kill_and_repeat(sqlite_location, make_arguments, "_move_outputs", count)
     with sqlite_location.open() as registry:
         for folder in tmp_path.glob("calib-*"):
             assert registry.check_deployment("xcs1", folder).is_right
 
 
+@pytest.mark.parametrize("enough", keep_first([1, 99]))
 def test_a_deployment_killed_between_an_array_and_its_document_gets_the_document(
-    sqlite_location: RegistryLocation, tmp_path: Path
+    sqlite_location: RegistryLocation, tmp_path: Path, enough: int
 ) -> None:
     with sqlite_location.open() as registry:
         fill(registry, tmp_path)
     folder, stopped = tmp_path / "calib", []
     arguments = ["deploy", "xcs1", "--output", str(folder)]
     for call in range(250, 650, 60):
+        if len(stopped) == enough:
+            break
         shutil.rmtree(folder, ignore_errors=True)
         interrupt(sqlite_location, arguments, call, "_move_outputs", signal.SIGKILL)
         arrays, documents = list(folder.glob("*/*/*/*-*.data")), list(folder.glob("*/*/*.json"))
@@ -127,13 +134,16 @@ def test_a_killed_plot_is_completed(sqlite_location: RegistryLocation, tmp_path:
         registry.plots.validity(RUN, path, force=True)
 
 
-def test_a_killed_initialisation_is_completed(sqlite_location: RegistryLocation, tmp_path: Path) -> None:
+@pytest.mark.parametrize("count", keep_first([0, 2]))
+def test_a_killed_initialisation_is_completed(
+    sqlite_location: RegistryLocation, tmp_path: Path, count: int
+) -> None:
     def make_arguments(name: str) -> list[str]:
         folder = tmp_path / name
         location = ["--database", f"sqlite:///{folder / 'registry.sqlite'}", "--store", str(folder / "store")]
         return [*location, "init", "--timezone", "America/Los_Angeles"]
 
-    kill_and_repeat(sqlite_location, make_arguments, "create_registry", 2)
+    kill_and_repeat(sqlite_location, make_arguments, "create_registry", count)
 
 
 def kill_transfer(
@@ -161,12 +171,14 @@ def kill_transfer(
         transfer(call)
 
 
+@pytest.mark.exhaustive
 def test_a_killed_move_is_completed_and_found_done(
     request: pytest.FixtureRequest, filled: RegistryLocation
 ) -> None:
     kill_transfer(request, filled, ["copy"], "_move", 1)
 
 
+@pytest.mark.exhaustive
 @pytest.mark.sqlite_suffices
 def test_a_killed_fork_is_completed_and_found_done(
     request: pytest.FixtureRequest, filled: RegistryLocation
@@ -201,7 +213,7 @@ def test_only_the_same_move_and_the_same_fork_are_found_done(
         copy_registry(other.database, new.store, *place)
 
 
-@pytest.mark.parametrize(("verb", "name"), [("backup", ""), ("snapshot", "registry.sqlite")])
+@pytest.mark.parametrize(("verb", "name"), keep_first_rows([("backup", ""), ("snapshot", "registry.sqlite")]))
 def test_a_repeated_backup_and_snapshot_remove_what_the_killed_one_left(
     sqlite_location: RegistryLocation, tmp_path: Path, verb: str, name: str
 ) -> None:
@@ -248,7 +260,8 @@ main()
 """
 
 
-def test_a_killed_demonstration_goes_on_and_is_found_done(tmp_path: Path) -> None:
+@pytest.mark.parametrize("moments", keep_first([("step",), ("sample", "step", "end")]))
+def test_a_killed_demonstration_goes_on_and_is_found_done(tmp_path: Path, moments: Sequence[str]) -> None:
     def run(moment: str) -> subprocess.CompletedProcess[str]:
         environment = {**os.environ, "MOMENT": moment}
         return subprocess.run(
@@ -260,7 +273,7 @@ def test_a_killed_demonstration_goes_on_and_is_found_done(tmp_path: Path) -> Non
             check=False,
         )
 
-    for moment in ("sample", "step", "end"):
+    for moment in moments:
         assert run(moment).returncode == KILLED
     done = run("")
     assert (done.returncode, done.stderr) == (0, "")

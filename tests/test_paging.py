@@ -26,6 +26,7 @@ from testing.registries import RegistryLocation
 from tests.cli import Calreg
 from tests.constants import constants_without_files
 from tests.refusals import assert_refused
+from tests.selection import keep_first, keep_first_rows
 
 T = parse_instant("2018-01-01T00:00:00Z")
 DAY = 86_400_000_000
@@ -77,7 +78,7 @@ def filled(registry: Registry) -> Registry:
     return registry
 
 
-@pytest.fixture(params=[1, 3])
+@pytest.fixture(params=keep_first([3, 1]))
 def page_size(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> int:
     size: int = request.param
     monkeypatch.setattr(pages, "PAGE_SIZE", size)
@@ -133,12 +134,15 @@ def test_pages_of_the_log_follow_one_another(filled: Registry, page_size: int) -
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize(
+    ("revisions", "targets"),
+    keep_first_rows([((None, 8), TARGETS[:2]), ((None, -2, 8), TARGETS), ((1,), TARGETS[:2])]),
+)
 def test_the_newest_versions_come_in_the_reverse_order_of_their_numbers(
-    filled: Registry, page_size: int
+    filled: Registry, page_size: int, revisions: Sequence[int | None], targets: Sequence[str | None]
 ) -> None:
-    newest = filled.log(limit=1)[0].revision
-    for as_of in (None, newest - 1, 8, 1):
-        for target in TARGETS[:2] if as_of == 1 else TARGETS:
+    for as_of in revisions:
+        for target in targets:
             for withdrawn in (False, True):
                 listed = filled.versions.list(target, withdrawn=withdrawn, as_of=as_of)
                 expected = sorted(listed, key=lambda version: -version.version)
@@ -245,6 +249,7 @@ def test_nothing_is_listed_of_an_empty_registry(registry: Registry) -> None:
             list(refuse(PANEL_A, limit=1))
 
 
+@pytest.mark.sqlite_suffices
 @pytest.mark.slow
 def test_a_cut_list_says_how_to_go_on(filled: Registry, calreg: Calreg) -> None:
     newest = filled.log(limit=1)[0].revision
@@ -283,6 +288,7 @@ def test_a_limit_that_cannot_be_is_refused_on_the_command_line(sqlite_calreg: Ca
             assert sqlite_calreg(*verb.split(), f"{option}={value}").code == 2
 
 
+@pytest.mark.sqlite_suffices
 @pytest.mark.slow
 def test_the_text_of_a_long_revision_shows_its_first_changes(
     filled: Registry, calreg: Calreg, monkeypatch: pytest.MonkeyPatch
@@ -354,6 +360,7 @@ def _in_order(
         version_pages.list_versions_after(connection, panels, revision, number, count, withdrawn=withdrawn)
 
 
+@pytest.mark.sqlite_suffices
 @pytest.mark.slow
 def test_a_long_listing_is_written_while_it_is_read(
     filled: Registry, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]

@@ -14,6 +14,7 @@ from registry.api import open_registry
 from registry.cli.streams import escape_to_ascii
 from testing.registries import RegistryLocation
 from tests.cli import Calreg, list_verbs
+from tests.selection import keep_first, keep_first_rows
 from tests.test_golden import Recorder, run_scenario
 from tests.users import COLLEAGUE, make_user
 
@@ -42,7 +43,7 @@ def count_panels(location: RegistryLocation) -> int:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("stream", [">&-", "> /dev/full"])
+@pytest.mark.parametrize("stream", keep_first(["> /dev/full", ">&-"]))
 @pytest.mark.parametrize("form", ["", " --json"])
 def test_an_answer_that_cannot_be_printed_is_an_error_that_says_what_was_recorded(
     sqlite_location: RegistryLocation, stream: str, form: str
@@ -62,22 +63,25 @@ def test_an_answer_that_cannot_be_printed_is_an_error_that_says_what_was_recorde
 @pytest.mark.slow
 @pytest.mark.parametrize(
     ("command", "code"),
-    [
-        ("calreg panel add 1-1-1 -q >&-", 0),
-        ("calreg panel add 1-1-1 -q > /dev/full", 0),
-        ("calreg panel add 1-1-1 --quiet >&- 2>&- <&-", 0),
-        ("calreg panel add 1-1-1 2>&-", 0),
-        ("calreg panel add 1-1-1 2> /dev/full </dev/null", 0),
-        ("calreg panel add 1-1-1 >&- 2>&- <&-", 8),
-        ("calreg panel show 9-9-9 2> /dev/full", 3),
-        ("calreg panel show 9-9-9 >&- 2>&-", 3),
-        ("calreg --help > /dev/full", 8),
-        ("calreg panel add --help >&-", 8),
-        ("calreg --version > /dev/full", 8),
-        ("calreg no-such-verb 2>&-", 2),
-        ("calreg demo sample > /dev/full", 8),
-        ("calreg log --json | head -0; exit ${PIPESTATUS[0]}", 0),
-    ],
+    keep_first_rows(
+        [
+            ("calreg panel add 1-1-1 -q >&-", 0),
+            ("calreg panel add 1-1-1 2> /dev/full </dev/null", 0),
+            ("calreg panel add 1-1-1 >&- 2>&- <&-", 8),
+            ("calreg panel show 9-9-9 >&- 2>&-", 3),
+            ("calreg --help > /dev/full", 8),
+            ("calreg no-such-verb 2>&-", 2),
+            ("calreg log --json | head -0; exit ${PIPESTATUS[0]}", 0),
+            ("calreg panel add 1-1-1 -q > /dev/full", 0),
+            ("calreg panel add 1-1-1 --quiet >&- 2>&- <&-", 0),
+            ("calreg panel add 1-1-1 2>&-", 0),
+            ("calreg panel show 9-9-9 2> /dev/full", 3),
+            ("calreg panel add --help >&-", 8),
+            ("calreg --version > /dev/full", 8),
+            ("calreg demo sample > /dev/full", 8),
+        ],
+        count=7,
+    ),
 )
 def test_a_closed_or_full_stream_changes_the_exit_code_only_where_an_answer_is_lost(
     sqlite_location: RegistryLocation, command: str, code: int
@@ -91,8 +95,7 @@ def test_a_closed_or_full_stream_changes_the_exit_code_only_where_an_answer_is_l
 
 @pytest.mark.slow
 def test_a_database_never_gets_the_number_of_a_closed_stream(sqlite_location: RegistryLocation) -> None:
-    for number in range(3):
-        run(sqlite_location, f"calreg panel add 1-1-{number} >&- 2>&-")
+    run(sqlite_location, "calreg panel add 1-1-1 >&- 2>&-")
     done = run(sqlite_location, "calreg verify --json")
     assert (done.returncode, json.loads(done.stdout)["problems"]) == (0, [])
 
@@ -117,7 +120,7 @@ def test_the_exit_code_of_a_verification_is_kept_where_nobody_reads_its_answer(
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("encoding", ["latin-1", "ascii", "utf-8", "cp1252"])
+@pytest.mark.parametrize("encoding", keep_first(["ascii", "latin-1", "utf-8", "cp1252"]))
 def test_every_text_is_printed_in_every_encoding(sqlite_location: RegistryLocation, encoding: str) -> None:
     with sqlite_location.open() as registry:
         registry.panels.add("1-1-1", comment=COMMENT)
@@ -200,7 +203,7 @@ class QuietRecorder(Recorder):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("form", ["text", "json"])
+@pytest.mark.parametrize("form", keep_first(["text", "json"]))
 def test_a_quiet_verb_prints_only_what_is_wrong_and_its_exit_code_says_the_rest(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, small_panels: None, form: str
 ) -> None:
