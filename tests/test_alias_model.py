@@ -209,6 +209,7 @@ def replay(
             registry._backend.record_revision(act, "a step")
 
 
+@pytest.mark.sqlite_suffices
 @pytest.mark.slow
 @given(history=histories)
 @settings(max_examples=25)

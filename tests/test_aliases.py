@@ -19,7 +19,7 @@ from testing.registries import RegistryLocation
 from tests.cli import Calreg
 from tests.refusals import assert_refused
 
-pytestmark = pytest.mark.small_panels
+pytestmark = [pytest.mark.small_panels, pytest.mark.sqlite_suffices]
 
 BEFORE, MOVED, AFTER = "2018-06-01T00:00:00Z", "2019-01-01T00:00:00Z", "2020-01-01T00:00:00Z"
 BOARD = "190408-181206-50c246df50010d"
@@ -76,6 +76,7 @@ def test_validity_names_the_module_of_the_time(moved: Registry) -> None:
         moved.validity("M089", at=BEFORE)
 
 
+@pytest.mark.on_both_databases
 @pytest.mark.slow
 def test_a_document_names_the_module_of_its_time(moved: Registry, calreg: Calreg, tmp_path: Path) -> None:
     for name, at, m_number in (("past", BEFORE, "M068"), ("now", MOVED, "M088")):
@@ -154,6 +155,7 @@ def test_an_m_number_between_two_starts_hides_nothing(registry: Registry) -> Non
     ]
 
 
+@pytest.mark.on_both_databases
 @pytest.mark.slow
 def test_one_start_has_one_m_number(moved: Registry) -> None:
     for m_number, at in (("M044", MOVED), ("M044", "beginning")):
@@ -161,6 +163,7 @@ def test_one_start_has_one_m_number(moved: Registry) -> None:
             moved.aliases.add(m_number, PANEL_A, valid_from=at)
 
 
+@pytest.mark.on_both_databases
 @pytest.mark.slow
 def test_a_serial_number_is_of_one_module_at_a_time(moved: Registry) -> None:
     moved.panels.add(NEW_A)
@@ -209,6 +212,7 @@ def test_an_m_number_is_of_one_detector_type_at_all_times(moved: Registry) -> No
             moved.aliases.add("M088", EPIX, **options)
 
 
+@pytest.mark.on_both_databases
 @pytest.mark.slow
 def test_a_withdrawal_brings_back_what_was_borne_before(moved: Registry) -> None:
     with assert_refused(ConflictError, PANEL_A, PANEL_B, "M068", MOVED):

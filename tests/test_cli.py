@@ -108,6 +108,7 @@ def test_validity_prints_the_published_keys(calreg: Calreg, folders: Path) -> No
     assert [row["kind"] for row in before] == ["gain", "offset"]
 
 
+@pytest.mark.sqlite_suffices
 @pytest.mark.slow
 def test_the_lists_print_the_published_keys(calreg: Calreg, folders: Path) -> None:
     calreg.run("panel", "add", PANEL_A, "--alias", "M068", "--comment", "new")

@@ -26,6 +26,8 @@ from tests.cli import Calreg
 from tests.conftest import make_location
 from tests.refusals import assert_refused
 
+pytestmark = pytest.mark.sqlite_suffices
+
 PIXELS = 512 * 1024
 SOURCE = "XcsEndstation.0:Jungfrau.0"
 RUN = "exp=xcs1:run=5"
@@ -280,6 +282,7 @@ def test_a_difference_agrees_with_a_loop_over_the_pixels(
     assert difference.rms == pytest.approx(math.sqrt(mean), rel=1e-9)
 
 
+@pytest.mark.on_both_databases
 @pytest.mark.slow
 def test_a_difference_of_a_detector_names_the_changed_constants_and_their_size(compared: Compared) -> None:
     registry, at = compared.registry, compared.at

@@ -352,6 +352,7 @@ def runs_of(first: int, last: int | None) -> range:
     return range(first - 1, LAST + 1 if last is None else last)
 
 
+@pytest.mark.sqlite_suffices
 @pytest.mark.slow
 @given(history=st.lists(steps, min_size=2, max_size=6))
 @settings(max_examples=15)

@@ -26,7 +26,7 @@ from tests.cli import Calreg
 from tests.refusals import assert_refused
 from tests.test_statements import record_statements
 
-pytestmark = pytest.mark.small_panels
+pytestmark = [pytest.mark.small_panels, pytest.mark.sqlite_suffices]
 
 T0, T1, T2 = (f"201{year}-01-01T00:00:00Z" for year in (6, 8, 9))
 KINDS = ("gain", "offset")
@@ -66,6 +66,7 @@ def state_of(registry: Registry, location: RegistryLocation) -> tuple[object, ..
     return registry.log(), registry.versions.list(withdrawn=True), stored
 
 
+@pytest.mark.on_both_databases
 def test_a_delivery_becomes_one_revision(known: Registry, delivery: Path) -> None:
     outcome = known.versions.add_delivery(delivery, valid_from=T1, comment="delivery of May")
     assert outcome.matches == (
@@ -213,6 +214,7 @@ def test_a_folder_around_several_modules_may_name_them_all(known: Registry, tmp_
     assert [match.panel for match in outcome.matches] == [PANEL_B, PANEL_A]
 
 
+@pytest.mark.on_both_databases
 def test_of_several_panel_ids_of_a_module_the_current_one_is_named(known: Registry, tmp_path: Path) -> None:
     known.panels.add(NEW_A)
     known.aliases.add("M068", NEW_A, valid_from=T1)

@@ -34,9 +34,10 @@ from testing.registries import RegistryLocation
 from tests.cli import Calreg
 from tests.psana_readers import find_file_for_run, read_newer
 from tests.refusals import assert_refused
+from tests.selection import keep_first
 from tests.test_deployed_ranges import GAIN, HOME, OFFSET, day, fill, find_wrong, list_ranges, list_wrong_runs
 
-pytestmark = pytest.mark.small_panels
+pytestmark = [pytest.mark.small_panels, pytest.mark.sqlite_suffices]
 
 
 def fill_more(registry: Registry, folder: Path) -> None:
@@ -62,6 +63,7 @@ def write_as_the_old_tool(path: Path, arrays: list[list[np.ndarray]], template: 
     path.write_bytes(build_header(shape, "float32") + ("\n".join(lines) + "\n").encode())
 
 
+@pytest.mark.on_both_databases
 @pytest.mark.slow
 def test_every_range_of_runs_gets_each_file_once(registry: Registry, tmp_path: Path) -> None:
     fill_more(registry, tmp_path)
@@ -337,6 +339,7 @@ def test_a_folder_that_cannot_be_is_refused_before_anything_is_written(
         registry.export("exp=xcs1:run=100", folder, format="psana")
 
 
+@pytest.mark.on_both_databases
 @pytest.mark.slow
 def test_an_earlier_revision_is_deployed_and_checked(registry: Registry, tmp_path: Path) -> None:
     fill(registry, tmp_path)
@@ -402,9 +405,10 @@ def test_the_command_line_deploys_and_checks(calreg: Calreg, registry: Registry,
 
 
 @pytest.mark.slow
-def test_rounding_is_recognised_to_the_digit() -> None:
+@pytest.mark.parametrize("shape", keep_first([(50, 600), (500, 600)]))
+def test_rounding_is_recognised_to_the_digit(shape: tuple[int, int]) -> None:
     rng = np.random.default_rng(1)
-    original = (rng.standard_normal((500, 600)) * 300).astype(np.float32)
+    original = (rng.standard_normal(shape) * 300).astype(np.float32)
     original.flat[:4] = (0.5, 1.25, -0.125, np.nan)
     for digits in (0, 1, 2, 4):
         text = [[f"{value:.{digits}f}" for value in row] for row in original]
@@ -420,6 +424,7 @@ def test_rounding_is_recognised_to_the_digit() -> None:
     assert find_rounding(np.zeros((2, 2), np.uint64), np.ones((2, 2), np.uint64)) is None
 
 
+@pytest.mark.exhaustive
 @pytest.mark.slow
 def test_text_of_real_size_is_deployed_checked_and_read_back(
     sqlite_location: RegistryLocation, tmp_path: Path

@@ -51,6 +51,7 @@ def test_a_name_is_recorded_once_and_stands_for_its_panels_in_order(known: Regis
     assert named.detector_id == f"{PANEL_B}_{PANEL_A}"
 
 
+@pytest.mark.sqlite_suffices
 @pytest.mark.parametrize(
     "name", ["M068", "m68", "4M", "a-b", "", "a b", "exp=a:run=1", "x" * 65, "caf\u00e9", "_a", "a\n"]
 )

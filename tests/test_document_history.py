@@ -172,6 +172,7 @@ def test_without_a_database_a_note_says_that_the_seal_was_not_compared(
     assert "seal" not in note
 
 
+@pytest.mark.sqlite_suffices
 @pytest.mark.parametrize(
     "change",
     [

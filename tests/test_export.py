@@ -37,6 +37,7 @@ from registry.instants import BEGINNING
 from testing.panels import write_panel_folder
 from testing.registries import RegistryLocation
 from tests.conftest import act_as_ordinary_user, make_location
+from tests.selection import keep_first
 
 WRITTEN = ("M001", "M002", "M003", "M004")  # the other modules have the arrays of one of these
 PANELS = [f"190408-181206-{number:x}" for number in range(1, 33)]
@@ -137,11 +138,13 @@ def refuse_without_output(
     return error.value
 
 
+@pytest.mark.sqlite_suffices
 @pytest.mark.slow
+@pytest.mark.parametrize("counts", keep_first([[1, 2], [8, 32]]))
 def test_an_export_is_the_stack_of_numpy_bit_for_bit_for_one_to_thirty_two_panels(
-    shared: Registry, tree: Path, tmp_path: Path
+    shared: Registry, tree: Path, tmp_path: Path, counts: list[int]
 ) -> None:
-    for panels in (PANELS[:1], PANELS[1::-1], PANELS[:8], PANELS):
+    for panels in (PANELS[:count] if count > 2 else PANELS[:count][::-1] for count in counts):
         types = TYPES if len(panels) < 32 else {"pixel_gain": "gain"}
         output = tmp_path / str(len(panels))
         exported = shared.export(detector(panels), output, at=BEGIN, types=list(types))
@@ -289,6 +292,7 @@ def test_the_provenance_explains_every_byte(imported: Registry, small_tree: Path
     assert exported.provenance == str(tmp_path / "out" / "provenance.json")
 
 
+@pytest.mark.sqlite_suffices
 @pytest.mark.slow
 def test_the_same_request_as_of_the_same_revision_gives_the_same_bytes_later(
     imported: Registry, tree: Path, tmp_path: Path
@@ -344,6 +348,7 @@ def test_the_start_time_of_a_run_is_used_and_another_instant_with_a_warning(
     assert values["warnings"] == list(other.warnings)
 
 
+@pytest.mark.sqlite_suffices
 @pytest.mark.slow
 def test_a_run_without_a_start_time_is_refused_with_a_remedy(imported: Registry, tmp_path: Path) -> None:
     imported.detectors.configure("xcs1", SOURCE, PANELS[0], first_run=1)
@@ -365,6 +370,7 @@ def test_a_subset_of_the_types_is_written_alone(shared: Registry, tmp_path: Path
     assert [constants["kind"] for constants in panel["constants"]] == ["offset"]
 
 
+@pytest.mark.sqlite_suffices
 def test_invalid_requests_are_refused(imported: Registry, tmp_path: Path) -> None:
     imported.detectors.configure("xcs1", SOURCE, PANELS[0], first_run=1)
     imported.detectors.configure("xcs1", "XcsEndstation.0:Jungfrau.1", PANELS[1], first_run=1)
@@ -627,6 +633,7 @@ def test_an_export_is_recorded_as_of_a_revision_without_a_new_one(
     }
 
 
+@pytest.mark.sqlite_suffices
 @pytest.mark.slow
 def test_constants_in_memory_are_those_of_the_export_with_the_same_provenance(
     imported: Registry, tmp_path: Path

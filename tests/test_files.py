@@ -315,6 +315,7 @@ def test_commands_that_read_many_files_verify_them_by_the_quicker_digest(
         assert array[gain_range, 0].tobytes() == make_panel_array("gain", gain_range, seed=1).tobytes()
 
 
+@pytest.mark.sqlite_suffices
 @pytest.mark.slow
 @pytest.mark.parametrize("known", [True, False])
 def test_a_flipped_bit_is_found_by_either_digest(

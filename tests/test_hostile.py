@@ -161,6 +161,7 @@ def test_pipes_and_devices_are_not_waited_for(
 LONG = "x" * 5000
 
 
+@pytest.mark.sqlite_suffices
 @pytest.mark.slow
 def test_names_and_numbers_of_any_length_are_refused(
     calreg: Calreg, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

@@ -118,6 +118,7 @@ def test_an_output_and_its_provenance_lead_to_every_export_that_wrote_them(
         assert document.path == str(tmp_path / "second" / "provenance.json")
 
 
+@pytest.mark.sqlite_suffices
 @pytest.mark.slow
 def test_an_unknown_file_is_not_found(filled: RegistryLocation, arrays: Path, tmp_path: Path) -> None:
     unknown = tmp_path / "unknown.npy"
@@ -136,6 +137,7 @@ def test_an_unknown_file_is_not_found(filled: RegistryLocation, arrays: Path, tm
         assert str(tmp_path) in folder.value.message
 
 
+@pytest.mark.sqlite_suffices
 @pytest.mark.slow
 def test_a_registry_without_damage_is_verified_without_problems_and_notes(filled: RegistryLocation) -> None:
     with filled.open() as registry:
@@ -145,6 +147,7 @@ def test_a_registry_without_damage_is_verified_without_problems_and_notes(filled
     assert verification.checked == 12 + 4
 
 
+@pytest.mark.sqlite_suffices
 @pytest.mark.slow
 def test_a_verification_reads_several_files_at_once_and_reports_its_progress(
     filled: RegistryLocation, monkeypatch: pytest.MonkeyPatch
@@ -176,6 +179,7 @@ def test_a_verification_reads_several_files_at_once_and_reports_its_progress(
     assert steps_done["checking seals"][1] >= steps_done["checking seals"][0] > 5
 
 
+@pytest.mark.sqlite_suffices
 @pytest.mark.slow
 def test_every_damaged_object_is_found_named_and_left_as_it_is(filled: RegistryLocation) -> None:
     flipped, cut, longer, gone, one, other, folder, *sound = objects(filled)
@@ -211,6 +215,7 @@ def test_every_damaged_object_is_found_named_and_left_as_it_is(filled: RegistryL
     assert one.read_bytes() == swapped[0]
 
 
+@pytest.mark.sqlite_suffices
 @pytest.mark.slow
 def test_registering_the_files_again_repairs_a_damaged_object(filled: RegistryLocation, arrays: Path) -> None:
     damaged = objects(filled)[0]
@@ -288,6 +293,7 @@ def test_a_disabled_guard_of_postgresql_is_as_bad_as_a_missing_one(
         assert problems(location) == ()
 
 
+@pytest.mark.sqlite_suffices
 @pytest.mark.slow
 def test_an_unreferenced_file_is_a_note_and_not_a_problem(filled: RegistryLocation) -> None:
     first = objects(filled)[0]

@@ -17,6 +17,7 @@ from registry.parallel import Advance, Progress, no_progress
 from testing.panels import PANEL_A, PANEL_B, write_panel_folder
 from testing.registries import RegistryLocation
 from tests.conftest import make_location
+from tests.selection import keep_first
 
 pytestmark = [pytest.mark.small_panels, pytest.mark.slow]
 
@@ -130,7 +131,7 @@ def test_no_transaction_is_open_while_files_are_restored(
     assert watch.idle == []
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", keep_first(KINDS))
 def test_rows_are_copied_however_long_the_other_database_takes(
     location: RegistryLocation, tmp_path: Path, kind: str
 ) -> None:

@@ -300,6 +300,7 @@ def test_all_hazards_are_reported_at_once_and_nothing_is_recorded_or_stored(
         assert objects(location) == []
 
 
+@pytest.mark.sqlite_suffices
 @pytest.mark.slow
 def test_with_skip_bad_the_rest_is_imported_and_each_entry_left_out_is_warned_about(
     location: RegistryLocation, make_tree: MakeTree
@@ -377,6 +378,7 @@ def test_a_link_to_a_real_folder_of_another_panel_brings_its_constants_and_no_al
     assert {panel.panel: panel.alias for panel in registry.panels.list()} == {PANEL_A: None, NEW_A: None}
 
 
+@pytest.mark.sqlite_suffices
 @pytest.mark.slow
 def test_stamps_are_local_times_of_the_registrys_zone_in_summer_and_winter(
     location: RegistryLocation, make_tree: MakeTree
@@ -431,6 +433,7 @@ def test_an_import_is_one_revision_and_the_same_import_again_is_no_change(
     assert [revision.revision for revision in registry.log()] == [1]
 
 
+@pytest.mark.sqlite_suffices
 @pytest.mark.slow
 def test_a_dry_run_reports_what_the_import_does_and_leaves_no_trace(
     location: RegistryLocation, make_tree: MakeTree
@@ -488,6 +491,7 @@ def test_other_content_at_a_recorded_start_is_a_conflict_until_it_supersedes_wit
         )
 
 
+@pytest.mark.sqlite_suffices
 @pytest.mark.slow
 def test_a_second_import_brings_back_withdrawn_versions_only_by_supersession(
     location: RegistryLocation, make_tree: MakeTree

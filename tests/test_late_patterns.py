@@ -19,7 +19,7 @@ from tests.cli import Calreg
 from tests.conftest import make_location
 from tests.sensor_maps import add_map, measure, register_as_before
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.sqlite_suffices]
 
 
 @pytest.fixture
@@ -52,6 +52,7 @@ def find_objects(location: RegistryLocation, registry: Registry) -> list[Path]:
     ]
 
 
+@pytest.mark.on_both_databases
 def test_missing_patterns_are_recorded_in_one_revision_that_says_so(old: RegistryLocation) -> None:
     with old.open() as registry:
         assert registry.verify().without_patterns == 3

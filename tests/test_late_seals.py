@@ -72,6 +72,7 @@ def test_an_unsealed_revision_is_sealed_as_it_is(location: RegistryLocation) -> 
     assert hashlib.sha256(text.encode()).hexdigest() == outcome.seal
 
 
+@pytest.mark.sqlite_suffices
 def test_the_first_revision_is_sealed_late(location: RegistryLocation) -> None:
     record_unsealed(location, 1)
     with location.open() as registry:
@@ -80,6 +81,7 @@ def test_the_first_revision_is_sealed_late(location: RegistryLocation) -> None:
     assert list_broken_seals(location) == []
 
 
+@pytest.mark.sqlite_suffices
 def test_a_late_seal_that_was_edited_is_told_by_verify(location: RegistryLocation) -> None:
     record_unsealed(location, 1)
     with location.open() as registry:
@@ -142,6 +144,7 @@ def test_a_revision_between_others_is_not_sealed(location: RegistryLocation) -> 
     assert read_chain(location) == {}
 
 
+@pytest.mark.sqlite_suffices
 @pytest.mark.parametrize("comment", ["", "  "])
 def test_a_late_seal_needs_a_comment(location: RegistryLocation, comment: str) -> None:
     record_unsealed(location, 1)

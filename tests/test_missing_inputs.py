@@ -22,7 +22,7 @@ from tests.refusals import assert_refused
 from tests.test_deploy import write_as_the_old_tool
 from tests.test_deployed_ranges import GAIN, HOME, OFFSET, day, fill, list_ranges
 
-pytestmark = [pytest.mark.small_panels, pytest.mark.slow]
+pytestmark = [pytest.mark.small_panels, pytest.mark.slow, pytest.mark.sqlite_suffices]
 
 RUN = "exp=xcs1:run=140"
 # The versions by `fill`: gain and offset of each panel, and the later gain of the first one.
@@ -112,6 +112,7 @@ def test_a_comparison_names_every_damaged_file_of_both_sides(damaged: Registry, 
         assert list_damaged_uses(caught.value) == expected
 
 
+@pytest.mark.on_both_databases
 def test_a_file_of_two_panels_is_named_once_with_both_uses(registry: Registry, tmp_path: Path) -> None:
     fill(registry, tmp_path)
     folder = write_panel_folder(tmp_path / "same", 9, ["offset"])

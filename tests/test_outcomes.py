@@ -324,6 +324,7 @@ def count_runs(sentences: Sequence[str]) -> dict[str, set[str]]:
     return runs
 
 
+@pytest.mark.sqlite_suffices
 @pytest.mark.slow
 @given(history=histories)
 @settings(max_examples=12)
@@ -619,6 +620,7 @@ def arrays(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     return {name: write_panel_folder(base / name, seed) for seed, name in enumerate(("one", "other"))}
 
 
+@pytest.mark.sqlite_suffices
 @pytest.mark.slow
 def test_exports_that_would_be_made_from_other_constants_are_named(
     location: RegistryLocation,

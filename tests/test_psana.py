@@ -438,6 +438,7 @@ def test_a_detector_id_is_deployed_for_the_source_and_runs_that_are_given(
     assert (verification.problems, verification.notes) == ((), ())
 
 
+@pytest.mark.sqlite_suffices
 @pytest.mark.slow
 def test_the_command_line_deploys_warns_and_refuses(
     location: RegistryLocation, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

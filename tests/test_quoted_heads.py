@@ -17,12 +17,13 @@ from registry.heads import parse_head
 from testing.panels import PANEL_A, write_panel_folder
 from testing.registries import RegistryLocation
 from tests.refusals import assert_refused
+from tests.selection import keep_first
 from tests.test_statements import record_statements
 
 if TYPE_CHECKING:
     from tests.cli import Calreg
 
-pytestmark = pytest.mark.small_panels
+pytestmark = [pytest.mark.small_panels, pytest.mark.sqlite_suffices]
 
 START = "2018-01-01T00:00:00Z"
 LATER = "2019-01-01T00:00:00Z"
@@ -96,8 +97,11 @@ def list_questions(registry: Registry, folder: Path) -> list[Callable[..., Any]]
 
 
 @pytest.mark.slow
-def test_a_head_names_its_revision_wherever_a_revision_is_named(filled: Registry, tmp_path: Path) -> None:
-    seals = {revision.revision: revision.seal for revision in filled.log()}
+@pytest.mark.parametrize("numbers", keep_first([(3,), (1, 2, 4, 5)]))
+def test_a_head_names_its_revision_wherever_a_revision_is_named(
+    filled: Registry, tmp_path: Path, numbers: tuple[int, ...]
+) -> None:
+    seals = {number: filled.find_head(number).seal for number in numbers}
     for number, seal in seals.items():
         assert seal is not None
         for question in list_questions(filled, tmp_path):
@@ -180,6 +184,7 @@ def test_a_look_up_as_of_a_head_takes_one_statement(filled: Registry) -> None:
         assert len(statements) == 1
 
 
+@pytest.mark.on_both_databases
 def test_a_tag_can_name_a_quoted_head_and_shows_its_seal(filled: Registry) -> None:
     head = filled.find_head(2)
     filled.tags.add("constants", as_of=head)
@@ -192,6 +197,7 @@ def test_a_tag_can_name_a_quoted_head_and_shows_its_seal(filled: Registry) -> No
     assert [tag.tag for tag in filled.tags.list()] == ["constants", "pub"]
 
 
+@pytest.mark.on_both_databases
 def test_a_revision_without_a_seal_cannot_be_quoted(filled: Registry, location: RegistryLocation) -> None:
     remove_seals(location, 5)
     assert [revision.seal is None for revision in filled.log(limit=2)] == [True, False]
@@ -218,8 +224,32 @@ def test_a_tag_from_before_there_were_seals_shows_that_of_its_revision(
     assert [tag.seal for tag in filled.tags.list()] == [filled.find_head(4).seal]
 
 
+VERBS: tuple[tuple[str, ...], ...] = (
+    ("validity", PANEL_A, "--at", LATER),
+    ("validity", PANEL_A),
+    ("panel", "list"),
+    ("panel", "show", PANEL_A),
+    ("alias", "list"),
+    ("version", "list"),
+    ("version", "show", "1"),
+    ("run", "list"),
+    ("run", "show", DATASET),
+    ("detector", "list"),
+    ("detector", "show", DATASET),
+    ("exports",),
+    ("tag", "list"),
+    ("log",),
+    ("log", "--head"),
+    ("diff", DATASET),
+    ("affected", "--since", "1"),
+)
+
+
 @pytest.mark.slow
-def test_the_command_line_prints_and_takes_heads(filled: Registry, calreg: Calreg) -> None:
+@pytest.mark.parametrize("verbs", keep_first([VERBS[::5], VERBS]), ids=["some", "all"])
+def test_the_command_line_prints_and_takes_heads(
+    filled: Registry, calreg: Calreg, verbs: tuple[tuple[str, ...], ...]
+) -> None:
     head = filled.head
     assert calreg.run("log", "--head").stdout == f"{head}\n"
     assert calreg.run("log", "--head", "--as-of", "pub").stdout == f"{filled.find_head('pub')}\n"
@@ -233,25 +263,6 @@ def test_the_command_line_prints_and_takes_heads(filled: Registry, calreg: Calre
     assert f"seal {head.seal[:16]}" in calreg.run("log").stdout.splitlines()[0]
     assert max(map(len, calreg.run("tag", "list").stdout.splitlines())) < 80
     assert calreg.run("tag", "list", "--json").json[0]["seal"] == filled.find_head(4).seal
-    verbs = (
-        ("validity", PANEL_A, "--at", LATER),
-        ("validity", PANEL_A),
-        ("panel", "list"),
-        ("panel", "show", PANEL_A),
-        ("alias", "list"),
-        ("version", "list"),
-        ("version", "show", "1"),
-        ("run", "list"),
-        ("run", "show", DATASET),
-        ("detector", "list"),
-        ("detector", "show", DATASET),
-        ("exports",),
-        ("tag", "list"),
-        ("log",),
-        ("log", "--head"),
-        ("diff", DATASET),
-        ("affected", "--since", "1"),
-    )
     for verb in verbs:
         number = calreg.run(*verb, "--as-of", "4")
         assert calreg.run(*verb, "--as-of", f"4:{filled.find_head(4).seal[:16]}") == number, verb
@@ -278,6 +289,7 @@ def test_the_head_of_an_empty_registry_is_printed_too(registry: Registry, calreg
     assert calreg.assert_refused(5, "panel", "list", "--as-of", f"0:{OTHER}")["seal"] == registry.head.seal
 
 
+@pytest.mark.on_both_databases
 def test_the_seal_of_a_quoted_revision_is_completed(
     filled: Registry, location: RegistryLocation, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -14,7 +14,7 @@ from testing.registries import RegistryLocation
 from tests.cli import Calreg
 from tests.refusals import assert_refused
 
-pytestmark = pytest.mark.small_panels
+pytestmark = [pytest.mark.small_panels, pytest.mark.sqlite_suffices]
 
 SOURCE = "XcsEndstation.0:Jungfrau.0"
 EARLY, MIDDLE, LATE = "2018-01-01T00:00:00Z", "2018-06-01T00:00:00Z", "2019-01-01T00:00:00Z"
@@ -39,6 +39,7 @@ def list_stale(registry: Registry) -> list[tuple[int, str | None]]:
     return [(export.export, export.stale) for export in registry.exports.list(stale=True)]
 
 
+@pytest.mark.on_both_databases
 @pytest.mark.slow
 def test_exports_are_listed_with_what_they_wrote_the_newest_first(filled: Registry, tmp_path: Path) -> None:
     exports = filled.exports.list()
@@ -61,6 +62,7 @@ def test_exports_are_listed_with_what_they_wrote_the_newest_first(filled: Regist
     assert [row.export for row in filled.exports.list(as_of=1)] == []
 
 
+@pytest.mark.on_both_databases
 @pytest.mark.slow
 def test_an_export_is_stale_as_long_as_the_same_request_would_be_made_from_something_else(
     filled: Registry, tmp_path: Path
@@ -229,6 +231,7 @@ def test_the_list_of_exports_is_printed_and_refused_as_others(
         filled.exports.list(experiment="xcs2")
 
 
+@pytest.mark.on_both_databases
 @pytest.mark.slow
 def test_every_page_of_exports_is_listed_once(filled: Registry, tmp_path: Path) -> None:
     for number in range(3):

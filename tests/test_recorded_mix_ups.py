@@ -16,7 +16,7 @@ from testing.registries import RegistryLocation
 from tests.cli import Calreg
 from tests.sensor_maps import add_map, measure, register_as_before, write_gains
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.sqlite_suffices]
 
 MODULES = {"M068": PANEL_A, "M088": PANEL_B}
 Maps = list[tuple[str, int]]
@@ -95,6 +95,7 @@ def test_the_wrong_map_is_named_and_no_right_one(
     ]
 
 
+@pytest.mark.on_both_databases
 def test_a_mix_up_comes_with_its_figures(registry: Registry, tmp_path: Path) -> None:
     record(registry, tmp_path, [("M068", 0), ("M068", 0), ("M088", 1), ("M068", 1)])
     verification = registry.verify(patterns=True)
@@ -195,6 +196,7 @@ def same_bytes(registry: Registry, tmp_path: Path) -> Callable[[int | None, str]
     return add
 
 
+@pytest.mark.on_both_databases
 def test_the_same_bytes_of_any_gain_range_are_a_mix_up_of_the_later_version(
     registry: Registry, same_bytes: Callable[..., None]
 ) -> None:

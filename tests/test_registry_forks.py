@@ -187,6 +187,7 @@ def test_a_fork_is_forked(filled: RegistryLocation, target: RegistryLocation, tm
         assert f"continues registry {first}" in registry.log()[0].changes[0]
 
 
+@pytest.mark.exhaustive
 @pytest.mark.sqlite_suffices
 def test_a_fork_is_backed_up_restored_moved_and_kept_as_a_snapshot(
     filled: RegistryLocation, target: RegistryLocation, tmp_path: Path
@@ -305,7 +306,7 @@ PLACES: dict[str, tuple[Any, str]] = {
 @pytest.mark.parametrize(
     "place",
     [
-        pytest.param(place, marks=pytest.mark.sqlite_suffices if holder is not Change else ())
+        pytest.param(place, marks=pytest.mark.exhaustive if holder not in (Change, ContentStore) else ())
         for place, (holder, _) in PLACES.items()
     ],
 )

@@ -200,6 +200,7 @@ def test_an_unusable_database_url_is_refused(sqlite_location: RegistryLocation, 
         _assert_refused(sqlite_location, error, to)
 
 
+@pytest.mark.sqlite_suffices
 @pytest.mark.slow
 @pytest.mark.parametrize("instant", ["before the source is closed", "before the target is opened"])
 def test_a_killed_move_is_completed_by_the_same_command(

@@ -15,7 +15,7 @@ from tests.cli import Calreg
 from tests.heads import PANELS, Copy, head_of, list_broken_seals, read_chain, read_state, record
 from tests.refusals import assert_refused
 
-pytestmark = pytest.mark.small_panels
+pytestmark = [pytest.mark.small_panels, pytest.mark.sqlite_suffices]
 
 
 @pytest.fixture
@@ -67,6 +67,7 @@ def test_a_backup_behind_the_store_is_refused_before_anything_is_written(
     assert read_state(location) == state
 
 
+@pytest.mark.on_both_databases
 def test_a_backup_goes_on_without_the_lost_head(
     location: RegistryLocation, backup: Path, again: RegistryLocation
 ) -> None:
@@ -127,7 +128,6 @@ def test_a_backup_ahead_of_the_store_is_restored_and_the_store_follows(
     assert read_state(again) == StoreHead(head_of(again)) == StoreHead(Head(2, read_chain(location)[2]))
 
 
-@pytest.mark.sqlite_suffices
 def test_a_backup_into_a_new_store_makes_its_head(
     location: RegistryLocation, backup: Path, again: RegistryLocation, tmp_path: Path
 ) -> None:
@@ -185,7 +185,6 @@ def test_the_command_line_restores_behind_the_head(
 # Backups.
 
 
-@pytest.mark.sqlite_suffices
 def test_an_older_copy_does_not_replace_a_newer_backup(
     location: RegistryLocation, backup: Path, copy_database: Copy
 ) -> None:
@@ -227,6 +226,7 @@ def test_a_move_beside_the_same_store_keeps_its_head(
     assert read_state(again) == StoreHead(head_of(again))
 
 
+@pytest.mark.on_both_databases
 def test_an_older_copy_is_not_moved(
     location: RegistryLocation, copy_database: Copy, again: RegistryLocation, tmp_path: Path
 ) -> None:
@@ -242,6 +242,7 @@ def test_an_older_copy_is_not_moved(
         assert registry.closure is None
 
 
+@pytest.mark.on_both_databases
 def test_a_move_to_a_store_with_another_head_is_refused(
     location: RegistryLocation, backup: Path, again: RegistryLocation, tmp_path: Path
 ) -> None:

@@ -18,7 +18,7 @@ from tests.copies import read_rows
 from tests.refusals import assert_refused
 from tests.test_statements import record_statements
 
-pytestmark = pytest.mark.small_panels
+pytestmark = [pytest.mark.small_panels, pytest.mark.sqlite_suffices]
 
 T1, T2, T3 = (f"201{year}-01-01T00:00:00Z" for year in (7, 8, 9))
 RUN = "exp=xcsls3716:run=631"
@@ -57,6 +57,7 @@ def list_live(registry: Registry, as_of: int | None = None) -> list[tuple]:
     return [versions, aliases, runs, detectors]
 
 
+@pytest.mark.on_both_databases
 def test_what_was_recorded_is_withdrawn_and_what_answers_now_is_said(
     filled: Registry, tmp_path: Path
 ) -> None:
@@ -71,6 +72,7 @@ def test_what_was_recorded_is_withdrawn_and_what_answers_now_is_said(
     assert filled.log(limit=1)[0].comment == "the wrong folder"
 
 
+@pytest.mark.on_both_databases
 def test_what_was_withdrawn_is_stated_again_with_everything_that_was_recorded_with_it(
     filled: Registry, location: RegistryLocation, tmp_path: Path
 ) -> None:
@@ -98,6 +100,7 @@ def without_history(row: dict[str, object]) -> dict[str, object]:
     return {name: value for name, value in row.items() if name not in OWN_COLUMNS}
 
 
+@pytest.mark.on_both_databases
 def test_a_supersession_is_undone_and_the_undoing_too(filled: Registry, tmp_path: Path) -> None:
     first = list_live(filled)
     superseded = add(filled, tmp_path, T1, seed=2, supersede=True, comment="measured again")
@@ -132,6 +135,7 @@ def test_a_revision_is_undone_once(filled: Registry, tmp_path: Path) -> None:
         filled.revert(superseded, comment="no")
 
 
+@pytest.mark.on_both_databases
 def test_what_later_revisions_withdrew_or_stated_is_listed_and_nothing_is_changed(
     filled: Registry, tmp_path: Path
 ) -> None:
@@ -197,6 +201,7 @@ def test_runs_get_their_times_back(filled: Registry) -> None:
         filled.revert(withdrawn, comment="not a test")
 
 
+@pytest.mark.on_both_databases
 def test_a_superseded_configuration_comes_back_whole_with_its_segments(filled: Registry) -> None:
     filled.detectors.configure(
         "xcsls3716", SOURCE, f"{PANEL_A}_{PANEL_B}", first_run=1, segments=(3, 5), comment="of eight"

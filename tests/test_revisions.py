@@ -230,6 +230,7 @@ def test_the_log_has_a_line_for_every_change(registry: Registry, tmp_path: Path)
         registry.log(NEW_A)
 
 
+@pytest.mark.sqlite_suffices
 @pytest.mark.slow
 def test_every_answer_stays_what_it_was_as_of_a_revision(registry: Registry, tmp_path: Path) -> None:
     one, other = (write_panel_folder(tmp_path / str(seed), seed) for seed in (1, 2))

@@ -144,6 +144,7 @@ CHANGES = {
 }
 
 
+@pytest.mark.sqlite_suffices
 @pytest.mark.slow
 def test_the_script_finds_what_was_changed(
     location: RegistryLocation, registry: Registry, tmp_path: Path

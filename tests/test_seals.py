@@ -381,6 +381,7 @@ def find_broken(engine: sa.Engine, statements: Sequence[str]) -> list[tuple[int 
     return [(one.revision, one.problem) for one in named]
 
 
+@pytest.mark.sqlite_suffices
 @pytest.mark.parametrize("name", EDITS)
 def test_every_edit_behind_the_guards_is_found_with_its_revision(unguarded: sa.Engine, name: str) -> None:
     statements, revision, words = EDITS[name]

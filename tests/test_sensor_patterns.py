@@ -22,7 +22,7 @@ from tests.copies import read_rows
 from tests.refusals import assert_refused
 from tests.seal_script import run_script
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.sqlite_suffices]
 
 START, LATER, LATEST = (f"{year}-01-01T00:00:00Z" for year in (2018, 2019, 2020))
 TWO_PERCENT = Conditions(noise=2.0)
@@ -139,6 +139,7 @@ def test_a_sensor_that_nobody_knows_in_a_known_module_is_a_warning(
     assert len(filled.versions.list(PANEL_A)) == 2
 
 
+@pytest.mark.on_both_databases
 def test_a_map_that_fits_two_modules_is_a_warning(filled: Registry, measure: Measure) -> None:
     options = {"allow_pattern": True, "comment": "exchanged"}
     add(filled, PANEL_C, measure(0, 1), START, **options)
@@ -165,6 +166,7 @@ def test_many_withdrawn_maps_of_a_sensor_do_not_hide_a_live_one(
         add(filled, PANEL_B, measure(0, 1), LATEST)
 
 
+@pytest.mark.on_both_databases
 def test_an_import_compares_its_maps_with_each_other_and_with_the_registry(
     registry: Registry, measure: Measure, tmp_path: Path
 ) -> None:

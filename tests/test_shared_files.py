@@ -25,7 +25,7 @@ from testing.registries import RegistryLocation
 from tests.cli import Calreg
 from tests.refusals import assert_refused
 
-pytestmark = pytest.mark.small_panels
+pytestmark = [pytest.mark.small_panels, pytest.mark.sqlite_suffices]
 
 START = "2018-01-01T00:00:00Z"
 LATER = "2019-01-01T00:00:00Z"
@@ -80,6 +80,7 @@ def test_another_kind_alone_is_refused_too(filled: Registry, files: Path) -> Non
         filled.versions.add("M088", files, valid_from=LATER, kinds=["offset"])
 
 
+@pytest.mark.on_both_databases
 def test_files_that_are_meant_are_recorded_with_the_module_that_was_named(
     filled: Registry, files: Path, tmp_path: Path
 ) -> None:
@@ -106,6 +107,7 @@ def test_a_module_without_m_number_is_named_by_its_panel_id(registry: Registry, 
     assert [version.same_as for version in added.versions] == ["3d00b0", "3d00b0"]
 
 
+@pytest.mark.on_both_databases
 @pytest.mark.parametrize("name", ["M044", PANEL_C])
 def test_a_module_that_has_none_of_the_files_is_refused(filled: Registry, files: Path, name: str) -> None:
     with assert_refused(ConflictError, remedy=Remedy.STATE_SAME_FILES):
@@ -214,6 +216,7 @@ def test_a_comparison_names_what_an_import_would_refuse(
     assert filled.compare_tree(tree).hazards == ()
 
 
+@pytest.mark.on_both_databases
 def test_an_import_compares_with_what_is_recorded(filled: Registry, files: Path, tmp_path: Path) -> None:
     tree = tmp_path / "tree"
     shutil.copytree(files, tree / "M044")

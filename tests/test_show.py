@@ -13,7 +13,7 @@ from tests.refusals import assert_refused
 if TYPE_CHECKING:
     from tests.cli import Calreg
 
-pytestmark = pytest.mark.small_panels
+pytestmark = [pytest.mark.small_panels, pytest.mark.sqlite_suffices]
 
 RUN = "exp=xcsls3716:run=5"
 BEGIN = "2018-06-01T00:00:00Z"
@@ -33,6 +33,7 @@ def filled(registry: Registry, tmp_path: Path) -> Registry:
     return registry
 
 
+@pytest.mark.on_both_databases
 def test_a_run_is_shown_with_its_panels_versions_and_what_is_missing(filled: Registry) -> None:
     filled.detectors.name("xcs", f"{PANEL_A}_{PANEL_B}")
     subject = filled.show(RUN)
@@ -91,6 +92,7 @@ def test_corrections_name_what_was_valid_before(filled: Registry, tmp_path: Path
     assert as_of.detectors[0].corrections == ()
 
 
+@pytest.mark.on_both_databases
 def test_a_run_shows_its_exports_and_that_they_are_stale(filled: Registry, tmp_path: Path) -> None:
     filled.export(RUN, tmp_path / "out", source=SOURCE, types=["pixel_gain"])
     files = write_panel_folder(tmp_path / "3", 3)
@@ -116,6 +118,7 @@ def test_a_run_without_a_start_or_registration_is_shown_as_far_as_it_is_known(fi
         filled.show("M068", source=SOURCE)
 
 
+@pytest.mark.on_both_databases
 def test_panels_modules_and_detectors_are_shown_as_they_are_now(filled: Registry) -> None:
     filled.detectors.name("xcs", f"{PANEL_A}_{PANEL_B}")
     filled.panels.add(NEW_A, alias="M068")

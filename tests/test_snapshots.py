@@ -54,6 +54,7 @@ def _find_broken_seals(registry: Registry) -> list[BrokenSeal]:
         return list(find_broken_seals(connection, no_progress))
 
 
+@pytest.mark.sqlite_suffices
 @pytest.mark.slow
 def test_a_snapshot_answers_as_the_registry_did(
     location: RegistryLocation, registry: Registry, tmp_path: Path

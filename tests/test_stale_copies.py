@@ -22,7 +22,7 @@ from tests.conftest import act_as_ordinary_user
 from tests.heads import PANELS, Copy, head_of, read_state, record
 from tests.refusals import assert_refused
 
-pytestmark = pytest.mark.small_panels
+pytestmark = [pytest.mark.small_panels, pytest.mark.sqlite_suffices]
 
 AT = "2018-06-01T00:00:00Z"
 SOURCE = "XcsEndstation.0:Jungfrau.0"
@@ -49,6 +49,7 @@ def list_files(location: RegistryLocation) -> list[Path]:
     return sorted(location.store.rglob("*"))
 
 
+@pytest.mark.on_both_databases
 def test_a_write_of_an_older_copy_leaves_no_file_in_the_store(
     location: RegistryLocation, stale: RegistryLocation, tmp_path: Path
 ) -> None:
@@ -91,6 +92,7 @@ def test_a_write_to_a_database_that_may_only_be_read_leaves_no_file_in_the_store
     assert list_files(location) == before
 
 
+@pytest.mark.on_both_databases
 def test_an_export_from_an_older_copy_is_written_with_a_warning_and_not_recorded(
     location: RegistryLocation, stale: RegistryLocation, tmp_path: Path
 ) -> None:
@@ -214,6 +216,7 @@ def test_a_revision_that_is_coming_raises_no_alarm(location: RegistryLocation, t
     assert read_state(location).coming == Head(3, "ab" * 32)
 
 
+@pytest.mark.on_both_databases
 def test_a_snapshot_beside_the_live_store_raises_no_alarm(location: RegistryLocation, tmp_path: Path) -> None:
     with location.open() as registry:
         registry.panels.add(PANEL_A)

@@ -21,7 +21,7 @@ from testing.sealing import record_raw_revision
 from tests.cli import Calreg
 from tests.refusals import assert_refused
 
-pytestmark = pytest.mark.small_panels
+pytestmark = [pytest.mark.small_panels, pytest.mark.sqlite_suffices]
 
 ZONE = "America/Los_Angeles"
 RUN, UNTIMED = "exp=xcsx:run=5", "exp=xcsx:run=6"
@@ -51,6 +51,7 @@ def filled(location: RegistryLocation, registry: Registry, tmp_path: Path) -> Re
     return registry
 
 
+@pytest.mark.on_both_databases
 def test_a_run_stands_for_its_start_in_every_time(filled: Registry) -> None:
     newest = filled.versions.list()[-1]
     assert str(newest.valid_from) == BEGIN
@@ -69,6 +70,7 @@ def test_a_run_stands_for_its_start_in_every_time(filled: Registry) -> None:
     assert str(filled.validity(PANEL_A, at=RUN, as_of=7).instant) == BEGIN
 
 
+@pytest.mark.on_both_databases
 def test_words_are_relative_to_one_present_however_long_a_write_waits(
     location: RegistryLocation, filled: Registry, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -195,6 +197,7 @@ def test_as_of_counts_back_from_the_newest_revision(filled: Registry, calreg: Ca
     assert [(tag.tag, tag.revision) for tag in filled.tags.list()] == [("before", 6)]
 
 
+@pytest.mark.on_both_databases
 def test_before_the_first_revision_the_registry_is_empty(
     filled: Registry, calreg: Calreg, tmp_path: Path
 ) -> None:

@@ -13,7 +13,7 @@ from tests.refusals import assert_refused
 if TYPE_CHECKING:
     from tests.cli import Calreg
 
-pytestmark = pytest.mark.small_panels
+pytestmark = [pytest.mark.small_panels, pytest.mark.sqlite_suffices]
 
 RUN = "exp=xcsls3716:run=5"
 BEGIN = "2018-06-01T00:00:00Z"
@@ -34,6 +34,7 @@ def filled(registry: Registry, tmp_path: Path) -> Registry:
     return registry
 
 
+@pytest.mark.on_both_databases
 def test_a_run_stands_for_the_panels_and_the_start_of_it(filled: Registry) -> None:
     answer = filled.validity(RUN)
     assert answer.versions == filled.validity(f"{PANEL_A}_{PANEL_B}", at=BEGIN).versions
@@ -75,6 +76,7 @@ def test_an_m_number_may_be_typed_with_a_small_letter(filled: Registry) -> None:
         filled.validity("m68")
 
 
+@pytest.mark.on_both_databases
 def test_several_names_and_patterns_are_answered_together(filled: Registry) -> None:
     both = filled.validity(["M088", PANEL_A])
     assert [version.panel for version in both] == [PANEL_B, PANEL_B, PANEL_A, PANEL_A]

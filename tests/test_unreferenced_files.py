@@ -69,6 +69,7 @@ def list_objects(location: RegistryLocation) -> set[Path]:
     return set((location.store / "objects").glob("*/*"))
 
 
+@pytest.mark.sqlite_suffices
 @pytest.mark.slow
 def test_files_that_nothing_refers_to_are_listed_with_size_and_age(filled: RegistryLocation) -> None:
     old = stray(filled, an_object("0"), 3 * DAY)
@@ -89,6 +90,7 @@ def test_files_that_nothing_refers_to_are_listed_with_size_and_age(filled: Regis
     assert all(path.exists() for path in (old, young, marker, astray))
 
 
+@pytest.mark.sqlite_suffices
 @pytest.mark.slow
 def test_a_collection_removes_and_names_files_older_than_a_day_and_leaves_the_rest(
     filled: RegistryLocation,
@@ -128,6 +130,7 @@ def test_a_registry_with_problems_keeps_every_file(filled: RegistryLocation) -> 
     assert old.exists()
 
 
+@pytest.mark.sqlite_suffices
 @pytest.mark.slow
 def test_storing_an_unreferenced_file_again_resets_its_age(filled: RegistryLocation, folder: Path) -> None:
     source, content = folder / "g0_offset.npy", ContentStore(filled.store)
@@ -239,6 +242,7 @@ def test_a_file_that_cannot_be_removed_is_kept_and_says_why(
     assert (file.removed, file.kept) == (False, f"{old}: Operation not permitted")
 
 
+@pytest.mark.sqlite_suffices
 @pytest.mark.slow
 def test_verify_prints_unreferenced_files_and_collect_names_what_it_removed(
     filled: RegistryLocation, monkeypatch: pytest.MonkeyPatch
@@ -304,6 +308,7 @@ def test_files_stored_and_recorded_meanwhile_are_not_listed(
         assert registry.verify().unreferenced == ()
 
 
+@pytest.mark.sqlite_suffices
 @pytest.mark.slow
 def test_a_snapshot_collects_nothing_from_the_store_that_it_shares(
     filled: RegistryLocation, tmp_path: Path
@@ -332,6 +337,7 @@ def assert_nothing_collected(location: RegistryLocation, monkeypatch: pytest.Mon
     assert list_objects(location) == old
 
 
+@pytest.mark.sqlite_suffices
 @pytest.mark.slow
 def test_an_older_copy_beside_the_live_store_collects_nothing(
     filled: RegistryLocation, folder: Path, copy_database: Copy, monkeypatch: pytest.MonkeyPatch

@@ -63,6 +63,7 @@ def checksum(path: Path) -> str:
     return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
+@pytest.mark.sqlite_suffices
 @pytest.mark.slow
 def test_six_files_become_two_versions_in_one_revision(
     registry: Registry, location: RegistryLocation, one: Path
@@ -111,6 +112,7 @@ def test_six_files_become_two_versions_in_one_revision(
     assert objects(location).keys() == stored.keys()
 
 
+@pytest.mark.sqlite_suffices
 @pytest.mark.slow
 def test_an_m_number_stands_for_every_panel_id_under_it(registry: Registry, one: Path, other: Path) -> None:
     for panel, alias in ((PANEL_A, "M068"), (NEW_A, "M068"), (PANEL_B, "M088")):
@@ -465,6 +467,7 @@ def test_a_batch_that_contradicts_itself_is_refused(registry: Registry, one: Pat
     assert briefly(twice.versions) == [(3, PANEL_B, "gain", "beginning")]
 
 
+@pytest.mark.sqlite_suffices
 def test_a_dry_run_of_new_constants_stores_no_file_and_shows_what_would_change(
     registry: Registry, location: RegistryLocation, one: Path
 ) -> None:
@@ -493,6 +496,7 @@ def test_the_files_of_a_version_are_those_of_its_constants(
         assert names(registry.versions.show(number)[1]) == expected
 
 
+@pytest.mark.sqlite_suffices
 def test_a_gap_of_a_module_ends_what_is_live_and_names_the_panels_without(
     registry: Registry, tmp_path: Path
 ) -> None:
@@ -565,6 +569,7 @@ def test_several_versions_are_withdrawn_in_one_revision_or_none(
     assert registry.versions.list() == []
 
 
+@pytest.mark.sqlite_suffices
 @pytest.mark.slow
 def test_a_folder_that_is_named_for_another_module_is_taken_with_a_warning(
     registry: Registry, tmp_path: Path
