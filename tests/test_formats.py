@@ -345,14 +345,14 @@ def test_an_hdf5_file_has_units_axes_panels_and_provenance(
         done = registry.export(RUN, tmp_path / "out", format="hdf5")
     assert [output.path for output in done.outputs] == [str(tmp_path / "out" / "constants.h5")] * 2
     with h5py.File(tmp_path / "out" / "constants.h5", "r") as file:
-        assert list(file) == ["panels", "pixel_gain", "pixel_offset"]
+        assert {"panels", "pixel_gain", "pixel_offset"} <= set(file)
         assert [panel.decode() for panel in file["panels"]] == list(panels)
-        for name, unit in (("pixel_gain", "ADU/keV"), ("pixel_offset", "ADU")):
+        for name, units in (("pixel_gain", "count keV-1"), ("pixel_offset", "count")):
             array = file[name]
             assert (array.shape, array.dtype.str, array.chunks) == ((3, 32, 4, 6), "<f4", None)
-            assert array.attrs["units"] == unit
+            assert array.attrs["units"] == units
             assert [axis.label for axis in array.dims] == ["gain range", "panel", "row", "column"]
-            assert array.dims[1][0] == file["panels"]
+            assert array.dims[1][0] == file["panel"]
         text = file.attrs["provenance"]
         payloads = {name: hashlib.sha256(file[name][...].tobytes()).hexdigest() for name in TYPES}
     assert len(text) > 64 << 10  # more than an attribute of an old layout takes

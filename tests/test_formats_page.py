@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import dataclasses
 import re
+import shutil
+import subprocess
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from documentation.placeholders import use_placeholders
 from registry import detectors
 from registry.api import Registry
 from testing.panels import TYPICAL_VALUES
 from testing.registries import RegistryLocation
-from tests.sessions import Session, find_blocks
+from tests.sessions import Session, find_blocks, is_updating
 
 PAGE = Path(__file__).parent.parent / "docs" / "formats.md"
 PANEL = "170505-149520170815-3d00b0"
@@ -102,5 +105,30 @@ def test_the_page_names_every_file_of_every_format(exports: Path) -> None:
 
 @pytest.mark.slow
 def test_the_examples_in_python_print_what_they_show(exports: Path) -> None:
-    assert len(find_blocks(PAGE, "python")) == 2
+    assert len(find_blocks(PAGE, "python")) == 3
     Session(exports).run_document(PAGE)
+
+
+DUMPS = (("ncdump", "-h"), ("h5dump", "-A", "0", "-H", "-d", "/pixel_gain", "-d", "/panel"))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("number", range(len(DUMPS)))
+def test_the_page_shows_what_the_tools_of_netcdf_and_hdf5_print(
+    exports: Path, monkeypatch: pytest.MonkeyPatch, number: int
+) -> None:
+    command = DUMPS[number]
+    if shutil.which(command[0]) is None:
+        pytest.skip(f"{command[0]} is not installed (Debian: netcdf-bin, hdf5-tools)")
+    monkeypatch.chdir(exports)
+    printed = subprocess.run(
+        [*command, "hdf5/constants.h5"], capture_output=True, text=True, check=True
+    ).stdout
+    printed = re.sub(r'(:provenance = )".*"', r'\1"..."', printed)
+    if is_updating():
+        blocks = list(re.finditer(r"^```none\n(.*?)^```$", PAGE.read_text(), re.DOTALL | re.MULTILINE))
+        start, end = blocks[number].span(1)
+        PAGE.write_text(PAGE.read_text()[:start] + use_placeholders(printed) + PAGE.read_text()[end:])
+    shown = find_blocks(PAGE, "none")
+    assert len(shown) == len(DUMPS)
+    assert replace_varying(shown[number]) == replace_varying(printed)

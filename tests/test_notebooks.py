@@ -219,7 +219,7 @@ def test_constants_become_a_dataset_with_named_axes(filled: Registry) -> None:
     assert dataset["pixel_status"].dtype == np.uint64
     one = dataset["pixel_gain"].sel(panel=PANEL_B, gain_range=2)
     assert (one.values == constants["pixel_gain"][2, 1]).all()
-    assert one.attrs == {"units": "ADU/keV", "kind": "gain"}
+    assert one.attrs == {"long_name": "gain", "units": "count keV-1", "unit": "ADU/keV", "kind": "gain"}
     assert dataset.attrs["revision"] == 7
     assert (dataset.attrs["experiment"], dataset.attrs["run"]) == ("xcsls3716", 631)
     assert dataset.attrs["source"] == "X.0:Jungfrau.0"

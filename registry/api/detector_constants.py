@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar, cast
 
 from numpy.typing import NDArray
 
+from registry.exporters import labels
 from registry.exporters.lazy_arrays import LazyArray
 from registry.extras import import_extra
 from registry.identifiers import format_count, split_detector_id
@@ -17,8 +18,6 @@ from registry.records.display import clip, render_rows
 if TYPE_CHECKING:
     import numpy as np
     import xarray as xr
-
-AXES = ("gain_range", "panel", "row", "column")
 
 
 class _Array(Protocol):
@@ -83,10 +82,11 @@ class _Constants(Mapping[str, _AnyArray], Generic[_AnyArray]):
         -------
         xarray.Dataset
             A variable for each calibration type, with dimensions (gain_range, panel, row, column) and attributes
-            ``units`` and ``kind``. Coordinates: ``gain_range``, ``panel`` (the panel Ids in segment order),
+            ``long_name``, ``units`` (of the CF conventions, in which an ADU is a ``count``), ``unit`` (``ADU/keV``) and
+            ``kind``. Coordinates: ``gain_range``, ``panel`` (the panel Ids in segment order),
             ``alias`` (their M-numbers, empty where a panel has none) and, if they are known, ``segment`` (their
-            segment numbers). Attributes, texts and integers: the detector,
-            instant, registry and revision with its seal, and the whole ``provenance`` document as JSON.
+            segment numbers). Attributes, texts and integers: the detector, instant, registry and revision with its
+            seal, and the whole ``provenance`` document as JSON. An export in the format hdf5 has the same.
 
         Raises
         ------
@@ -95,19 +95,16 @@ class _Constants(Mapping[str, _AnyArray], Generic[_AnyArray]):
         """
         xarray = import_extra("xarray", "xarray", "xarray is not installed")
         document = self.provenance
-        panels = document.resolution.panels
         variables = {
-            output.type: (AXES, self.arrays[output.type], {"units": output.unit, "kind": output.kind})
+            output.type: (labels.AXES, self.arrays[output.type], labels.describe_array(output))
             for output in document.outputs
         }
-        coordinates: dict[str, Any] = {
-            "gain_range": list(range(document.outputs[0].shape[0])),
-            "panel": [panel.panel for panel in panels],
-            "alias": ("panel", [panel.alias or "" for panel in panels]),
+        coordinates = {
+            name: (axis, values, {"long_name": labels.COORDINATE_NAMES[name]})
+            for name, (axis, values) in labels.build_coordinates(document).items()
         }
-        if self.segments is not None:
-            coordinates["segment"] = ("panel", list(self.segments))
-        return cast("xr.Dataset", xarray.Dataset(variables, coordinates, _build_attributes(document)))
+        attributes = labels.describe_document(document) | {"provenance": encode(document).decode()}
+        return cast("xr.Dataset", xarray.Dataset(variables, coordinates, attributes))
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -126,22 +123,3 @@ class LazyConstants(_Constants[LazyArray]):
 
     They are those of the moment of the request, whatever is recorded since. `to_xarray` reads them all.
     """
-
-
-def _build_attributes(document: Document) -> dict[str, str | int]:
-    """Return the dataset's attributes, of types that every file format takes."""
-    resolution = document.resolution
-    attributes: dict[str, str | int] = {
-        "detector_type": resolution.detector_type,
-        "detector_id": resolution.detector_id,
-        "instant": resolution.instant,
-        "registry": document.registry.id,
-        "revision": document.registry.revision,
-    }
-    if document.registry.head:
-        attributes["seal"] = document.registry.head.seal
-    if resolution.run:
-        attributes |= {"experiment": resolution.run.experiment, "run": resolution.run.run}
-    if resolution.configuration:
-        attributes["source"] = resolution.configuration.source
-    return attributes | {"provenance": encode(document).decode()}

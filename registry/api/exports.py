@@ -224,6 +224,7 @@ def _draft_document(
         outputs=(),
         warnings=warnings,
         deployment=deployment,
+        layout=1 if export_format is None else export_format.LAYOUT,
     )
     return _Draft(document, answer.blake3s, tuple(beside))
 

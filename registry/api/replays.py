@@ -130,6 +130,7 @@ def plan_replay(document: Document, path: str | Path, objects: ContentStore) -> 
                     part="outputs",
                 )
         export_format = formats.find_format(document.request.format)
+        _refuse_unknown_layout(document, export_format)
         draft = replace(document, outputs=(), companions=())
         assemblies = formats.build_format_assemblies(export_format, draft, objects)
         layout = export_format.layout(draft)
@@ -159,6 +160,16 @@ def find_document_store(document: Document, settings: Settings) -> ContentStore:
             document=document.registry.id,
         )
     return store
+
+
+def _refuse_unknown_layout(document: Document, export_format: formats.Format) -> None:
+    """Refuse files in a layout that this software does not write, as that of a later one."""
+    if document.layout > export_format.LAYOUT:
+        known = ", ".join(map(str, range(1, export_format.LAYOUT + 1)))
+        raise DocumentError(
+            f"its files have layout {document.layout} of {export_format.NAME}; this software writes {known}",
+            part="layout",
+        )
 
 
 def _refuse_contradictions(document: Document) -> None:

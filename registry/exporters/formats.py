@@ -32,6 +32,8 @@ class Format(Protocol):
         Whether a panel's place in the arrays is its segment number, not its position in the detector Id.
     HAS_RUN_RANGE
         Whether the files are for a range of runs.
+    LAYOUT
+        The layout in which new files are written; documents of all from 1 on are replayed in theirs.
     REQUIRED_PACKAGE
         The package that it needs beside those that calreg always has.
     """
@@ -39,6 +41,7 @@ class Format(Protocol):
     NAME: str
     BY_SEGMENT: bool
     HAS_RUN_RANGE: bool
+    LAYOUT: int
     REQUIRED_PACKAGE: str | None
 
     def layout(self, draft: Document) -> Layout:

@@ -1,6 +1,7 @@
-"""One HDF5 file: a dataset per array, the panel Ids as the scale of its panel axis, and the provenance as attribute.
+"""One HDF5 file: a dataset per array, scales of its axes, and the provenance as attribute.
 
-The segment numbers of the panels, if they are known, are an attribute of the panel Ids.
+Layout 2, of new exports, is that of netCDF-4 (`netcdf`). Layout 1, of documents from before, has a scale for the panels
+alone: their Ids, with the segment numbers, if they are known, as its attribute.
 
 The file contains no times, so one HDF5 library always writes the same bytes.
 """
@@ -15,6 +16,7 @@ import shutil
 import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -23,6 +25,7 @@ from numpy.typing import NDArray
 
 from registry.detectors import DETECTOR_TYPES
 from registry.errors import ArrayError
+from registry.exporters import netcdf
 from registry.exporters.assembly import Assembly
 from registry.exporters.layout import Layout, Target, WrittenFiles
 from registry.extras import import_extra
@@ -38,12 +41,12 @@ if TYPE_CHECKING:
 NAME = "hdf5"
 BY_SEGMENT = False
 HAS_RUN_RANGE = False
+LAYOUT = 2
 REQUIRED_PACKAGE = "h5py"
 
 FILE_NAME = "constants.h5"
-AXES = ("gain range", "panel", "row", "column")
 MAGIC = b"\x89HDF\r\n\x1a\n"
-_OVERHEAD_BYTES = 1 << 16  # more than the names and the document need
+_OVERHEAD_BYTES = 1 << 17  # more than the names and the document need
 # Raised by h5py when it reads a damaged file.
 _READ_ERRORS = (OSError, RuntimeError, KeyError, ValueError, TypeError)
 
@@ -61,13 +64,8 @@ def write(draft: Document, assemblies: Sequence[Assembly], target: Target, advan
         _refuse_full_disk(path.parent, assemblies)
         # The layout of HDF5 1.8, which every reader in use can read.
         with h5py.File(path, "w", libver=("v108", "v108"), track_order=True) as file:
-            names = [panel.panel for panel in draft.resolution.panels]
-            dtype = h5py.string_dtype("ascii", max(map(len, names)))
-            panels = file.create_dataset("panels", data=names, dtype=dtype)
-            panels.make_scale("panel Id")
-            if draft.resolution.segments is not None:
-                panels.attrs.create("segments", draft.resolution.segments, dtype="<i4")
-            payloads = tuple(_write_array(file, panels, assembly, advance) for assembly in assemblies)
+            write_datasets = _write_former_layout if draft.layout == 1 else netcdf.write_datasets
+            payloads = write_datasets(file, draft, assemblies, partial(_write_values, advance))
             file.attrs["provenance"] = encode(replace(draft, outputs=payloads)).decode()
         sha256, size = sha256_of_file(path), path.stat().st_size
     return WrittenFiles(tuple(assembly.describe_output(FILE_NAME, sha256, size) for assembly in assemblies))
@@ -105,14 +103,31 @@ def _translate_write_errors() -> Iterator[None]:
         raise OSError(int(match[1]), os.strerror(int(match[1]))) from None
 
 
-def _write_array(file: h5py.File, panels: h5py.Dataset, assembly: Assembly, advance: Advance) -> Output:
-    """Write an array; return it as the document in the file describes it."""
-    kind = assembly.kind
-    dataset = file.create_dataset(kind.calibration_type, assembly.shape, kind.dtype)
-    dataset.attrs["units"] = kind.unit
-    for axis, label in enumerate(AXES):
-        dataset.dims[axis].label = label
-    dataset.dims[1].attach_scale(panels)
+def _write_former_layout(
+    file: h5py.File, draft: Document, assemblies: Sequence[Assembly], write_values: netcdf.WriteValues
+) -> tuple[Output, ...]:
+    """Write the arrays and the panel Ids as in layout 1."""
+    import h5py
+
+    names = [panel.panel for panel in draft.resolution.panels]
+    panels = file.create_dataset("panels", data=names, dtype=h5py.string_dtype("ascii", max(map(len, names))))
+    panels.make_scale(netcdf.PANEL_SCALE)
+    if draft.resolution.segments is not None:
+        panels.attrs.create("segments", draft.resolution.segments, dtype="<i4")
+    payloads = []
+    for assembly in assemblies:
+        kind = assembly.kind
+        dataset = file.create_dataset(kind.calibration_type, assembly.shape, kind.dtype)
+        dataset.attrs["units"] = kind.unit
+        for axis, label in enumerate(netcdf.AXIS_LABELS):
+            dataset.dims[axis].label = label
+        dataset.dims[1].attach_scale(panels)
+        payloads.append(write_values(dataset, assembly))
+    return tuple(payloads)
+
+
+def _write_values(advance: Advance, dataset: h5py.Dataset, assembly: Assembly) -> Output:
+    """Write the values of an array; return it as the document in the file describes it."""
     digest = hashlib.sha256()
     for part in assembly.read_parts():
         dataset[part.gain_range, part.panel] = part.array

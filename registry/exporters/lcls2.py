@@ -25,6 +25,7 @@ from registry.provenance.document import Companion, Document, Output
 NAME = "lcls2"
 BY_SEGMENT = True
 HAS_RUN_RANGE = True
+LAYOUT = 1
 REQUIRED_PACKAGE = None
 
 

@@ -27,6 +27,7 @@ from registry.provenance.document import Deployment, Document, InputConstants, O
 NAME = "psana"
 BY_SEGMENT = False
 HAS_RUN_RANGE = True
+LAYOUT = 1
 REQUIRED_PACKAGE = None
 
 

@@ -226,7 +226,10 @@ class Creator(_StrictStruct, frozen=True):
 
 
 class Document(_StrictStruct, frozen=True, omit_defaults=True):
-    """The whole document; without outputs it is the draft from which a format writes them."""
+    """The whole document; without outputs it is the draft from which a format writes them.
+
+    ``layout`` is that of the files, of those that their format has had; omitted for the first.
+    """
 
     format: Literal["calreg provenance"]
     format_version: Literal[1, 2]
@@ -240,6 +243,7 @@ class Document(_StrictStruct, frozen=True, omit_defaults=True):
     warnings: tuple[str, ...]
     companions: tuple[Companion, ...] = ()
     deployment: Deployment | None = None
+    layout: Annotated[int, Meta(ge=1)] = 1
 
     def __post_init__(self) -> None:
         """Refuse a document whose format has a seal and that has none, and the other way round."""
