@@ -41,4 +41,4 @@ numpydoc_xref_aliases = {
 
 # Records and errors that a signature names must be documented; the types of other projects are not looked up.
 nitpicky = True
-nitpick_ignore_regex = [("py:class", r"(?!registry\.(records|errors)\.).*"), ("py:obj", ".*")]
+nitpick_ignore_regex = [("py:class", r"(?!registry\.(records|errors)\.).*|.*\._\w+"), ("py:obj", ".*")]

@@ -93,4 +93,4 @@ def _page(title: str, *parts: str) -> str:
 
 
 def _class(name: str) -> str:
-    return f".. autoclass:: {name}\n   :members:\n   :inherited-members: Struct, Mapping, int"
+    return f".. autoclass:: {name}\n   :members:\n   :inherited-members: Struct, Mapping, int, list"

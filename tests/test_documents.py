@@ -111,7 +111,10 @@ PAGES = {
     "docs/time-zones.md": "a run with a start time",
     "docs/tutorial.md": "nothing",
 }
-TESTED_ELSEWHERE = {"docs/plots.md", "docs/formats.md", "docs/formats-inputs.md", "docs/seals.md"}
+TESTED_ELSEWHERE = {
+    *("docs/plots.md", "docs/formats.md", "docs/formats-inputs.md", "docs/seals.md"),
+    "docs/notebooks/constants.md",
+}
 OF_SMALL_PANELS = {"docs/how-to/a-delivery.md"}
 ON_A_SERVER = {"docs/how-to/facility-on-postgresql.md", "docs/operations.md"}
 

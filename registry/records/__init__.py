@@ -78,6 +78,7 @@ from registry.records.imports import (
     OpenStart,
     SkippedEntry,
 )
+from registry.records.record_lists import RecordIterator, RecordList
 from registry.records.repairs import MendedFile, Repair, UnmendedFile
 from registry.records.sensors import RecordedMixUp, SensorMatch
 from registry.records.status import Counts, SettingInUse, Status
@@ -143,6 +144,8 @@ __all__ = [
     "PixelDifference",
     "Problem",
     "ReadRuns",
+    "RecordIterator",
+    "RecordList",
     "RecordedExport",
     "RecordedFile",
     "RecordedMixUp",
