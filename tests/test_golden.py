@@ -3,6 +3,7 @@
 ``CALREG_UPDATE_GOLDEN=1 pytest tests/test_golden.py`` rewrites the files in ``tests/golden``.
 """
 
+import hashlib
 import os
 import re
 import shlex
@@ -91,6 +92,9 @@ REFUSED = {
     "snapshot": "calreg snapshot spring.sqlite",
     "copy": "calreg copy --to sqlite:///restored.sqlite",
     "database grant": "calreg database grant --reader calib --writer calib",
+    "cache show": "calreg cache show",
+    "cache verify": "calreg cache verify",
+    "cache clear": "calreg cache clear",
 }
 
 
@@ -142,6 +146,7 @@ def _stabilise(printed: str) -> str:
 def run_scenario(recorder: Recorder) -> None:
     """Run the examples of all verbs, and a refusal of each; a copy, which closes the registry, comes last."""
     write_files()
+    fill_cache(recorder.monkeypatch)
     for verb, example in EXAMPLES.items():
         if verb not in ("demo", "copy", "database grant", "database seal", "database recover"):
             recorder.run(verb, example)
@@ -152,6 +157,7 @@ def run_scenario(recorder: Recorder) -> None:
     recorder.run("database recover", example.replace("18:SEAL", lost), shown=example)
     shutil.copytree("constants", "damaged")
     damage(Path("damaged/pixel_gain.npy"))
+    recorder.monkeypatch.setenv("CALREG_CACHE_LIMIT", "much")
     for verb in REFUSED:
         if verb == "verify":
             stored = min(Path("store/objects").glob("*/*.npy"))
@@ -200,6 +206,20 @@ def write_files() -> None:
         (Path("tree") / link).symlink_to(module)
     sample.write_dataset_table(Path("datasets.txt"))
     write_panel_folder(Path("remeasured"), 7)
+
+
+def fill_cache(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Put two files into a cache, the second of which is damaged."""
+    monkeypatch.setenv("CALREG_CACHE", "cache")
+    monkeypatch.setenv("CALREG_CACHE_LIMIT", "1 GB")
+    Path("cache").mkdir(mode=0o700)
+    for seconds, content in enumerate((b"intact" * 500, b"damaged" * 500)):
+        path = Path("cache", f"object-{hashlib.sha256(content).hexdigest()}")
+        path.write_bytes(content)
+        path.chmod(0o400)
+        os.utime(path, (1, 1_519_896_600 - seconds))
+    damage(path)
+    os.utime(path, (1, 1_519_896_500))
 
 
 @pytest.mark.slow

@@ -56,6 +56,7 @@ VERBS = {
     "provenance": ("provenance:provenance", "The document that explains an export."),
     "tag": ("revisions:tag", "Names for revisions."),
     "database": ("database:database", "The database's schema."),
+    "cache": ("caches:cache", "The files that the processes of this machine share."),
 }
 """The verbs and nouns of ``calreg``, in the order of its help: ``module:name`` in this package, and a summary.
 

@@ -76,6 +76,9 @@ EXAMPLES = {
     "restore": "calreg --database sqlite:///restored.sqlite restore backups",
     "snapshot": "calreg snapshot spring.sqlite --as-of spring-2018",
     "fork": "calreg fork --to sqlite:///fork.sqlite --to-store fork-store --comment 'for the other beamline'",
+    "cache show": "calreg cache show",
+    "cache verify": "calreg cache verify",
+    "cache clear": "calreg cache clear",
     "copy": "calreg copy --to postgresql://calib@db.example.org/calreg",
 }
 

@@ -23,6 +23,7 @@ from registry.records.answers import (
     Validity,
     Verification,
 )
+from registry.records.caches import Cache, CacheEntry, CacheRemoval
 from registry.records.copies import FileUse, MissingFile, RegistryCopy
 from registry.records.deployments import (
     DeployedFile,
@@ -101,6 +102,9 @@ __all__ = [
     "Alias",
     "ArrayChange",
     "AsicChange",
+    "Cache",
+    "CacheEntry",
+    "CacheRemoval",
     "ChangedConstants",
     "CheckedConstants",
     "CheckedFile",
