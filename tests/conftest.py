@@ -22,6 +22,7 @@ from registry.api import Registry
 from testing.panels import use_small_panels, write_panel_folder
 from testing.registries import DATABASES, PostgresServer, RegistryFactory, RegistryLocation
 from testing.servers import MissingProgramError, Pooler, Standby
+from tests.selection import examples, select_exhaustive
 from tests.shared_work import share_migrations, share_program, share_statements
 
 if TYPE_CHECKING:
@@ -77,6 +78,14 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         help="run also the tests that repeat a guarantee over many kills, users, servers, words or registries, and"
         " those on PostgreSQL for which SQLite suffices otherwise",
     )
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Let hypothesis try a quarter of its examples, unless the exhaustive tests are asked for."""
+    if config.getoption("--exhaustive"):
+        select_exhaustive()
+    settings.register_profile("calreg", settings.get_profile("calreg"), max_examples=examples(100))
+    settings.load_profile("calreg")
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:

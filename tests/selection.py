@@ -1,4 +1,4 @@
-"""Parameters of tests of which the first stay in the default selection and the others are exhaustive."""
+"""The part of a test that runs by default, and the part that is exhaustive."""
 
 from __future__ import annotations
 
@@ -6,6 +6,19 @@ from collections.abc import Iterable
 from typing import Any
 
 import pytest
+
+_is_exhaustive = False
+
+
+def select_exhaustive() -> None:
+    """Let `examples` return whole numbers from now on."""
+    global _is_exhaustive  # noqa: PLW0603 - an option of the whole run
+    _is_exhaustive = True
+
+
+def examples(count: int) -> int:
+    """Return how many examples hypothesis tries of so many: a quarter by default."""
+    return count if _is_exhaustive else max(5, count // 4)
 
 
 def keep_first(values: Iterable[Any], count: int = 1) -> list[Any]:

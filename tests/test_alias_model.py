@@ -28,6 +28,7 @@ from registry.registration.panels import add_panels
 from registry.registration.planning import VersionStatement
 from registry.registration.versions import record_constants, record_versions
 from tests.constants import constants_without_files
+from tests.selection import examples
 
 T = parse_instant("2018-01-01T00:00:00Z")
 STARTS = (BEGINNING, T, Instant(T + 1), Instant(T + 1000))
@@ -212,7 +213,7 @@ def replay(
 @pytest.mark.sqlite_suffices
 @pytest.mark.slow
 @given(history=histories)
-@settings(max_examples=25)
+@settings(max_examples=examples(25))
 def test_m_numbers_in_time_are_those_of_a_naive_model(
     registry: Registry, history: list[tuple[str, Any]]
 ) -> None:

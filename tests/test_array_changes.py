@@ -18,6 +18,7 @@ from registry.detectors.epix10ka import EPIX10KA
 from registry.detectors.jungfrau import JUNGFRAU
 from registry.records import ArrayChange, AsicChange
 from testing.panels import make_panel_array
+from tests.selection import examples
 
 GAIN, OFFSET, PEDESTALS, RMS, STATUS = JUNGFRAU.kinds
 NAN, INF = np.nan, np.inf
@@ -158,7 +159,7 @@ maps = arrays.arrays(np.float32, (4, 6), elements=values.map(np.float32))
 
 @pytest.mark.slow
 @given(before=maps, after=maps, kind=st.sampled_from([GAIN, OFFSET, RMS]))
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=examples(80), deadline=None)
 def test_every_number_of_a_change_can_be_written_as_json(
     before: NDArray[np.float32], after: NDArray[np.float32], kind: Kind
 ) -> None:

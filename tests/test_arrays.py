@@ -23,6 +23,7 @@ from registry.detectors.types import Kind
 from registry.errors import ArrayError, Remedy, UnavailableError
 from registry.records import CheckedFile, Statistics
 from tests.refusals import assert_refused
+from tests.selection import examples
 
 JUNGFRAU = DETECTOR_TYPES["jungfrau"]
 GAIN = JUNGFRAU.find_kind("gain")
@@ -397,7 +398,7 @@ def test_an_outdated_dtype_in_a_header_is_refused_without_a_warning(path: Path) 
 
 @pytest.mark.slow
 @given(st.data())
-@settings(deadline=None, max_examples=300, suppress_health_check=[HealthCheck.too_slow])
+@settings(deadline=None, max_examples=examples(300), suppress_health_check=[HealthCheck.too_slow])
 def test_a_header_with_any_bytes_changed_is_read_as_it_stands_or_refused(data) -> None:
     good = npy("{'descr': '<f4', 'fortran_order': False, 'shape': (2, 3), }", b"payload of 24 bytes here")
     content = bytearray(good)
@@ -414,7 +415,7 @@ def test_a_header_with_any_bytes_changed_is_read_as_it_stands_or_refused(data) -
 @example("{'descr': ('<f4', -1), 'fortran_order': False, 'shape': (2, 3)}")
 @example("{'descr': ('<f4', (2**70,)), 'fortran_order': False, 'shape': (2, 3)}")
 @example("{'descr': {1: 2}, 'fortran_order': False, 'shape': (2, 3)}")
-@settings(deadline=None, max_examples=300, suppress_health_check=[HealthCheck.too_slow])
+@settings(deadline=None, max_examples=examples(300), suppress_health_check=[HealthCheck.too_slow])
 def test_any_text_in_place_of_a_header_is_refused(header: str) -> None:
     assert_read_or_refused(npy(header, b"payload of 24 bytes here"))
 
@@ -747,7 +748,7 @@ def test_the_median_of_the_largest_values_does_not_overflow() -> None:
 
 @given(any_arrays("<u8", (3, 5)))
 @example(np.full((3, 5), 2**64 - 1, "<u8"))
-@settings(deadline=None, max_examples=40, suppress_health_check=[HealthCheck.too_slow])
+@settings(deadline=None, max_examples=examples(40), suppress_health_check=[HealthCheck.too_slow])
 def test_the_statistics_of_integers_are_those_of_a_naive_count(array: np.ndarray) -> None:
     values = sorted(array.ravel().tolist())
     seen = compute_statistics(array)
@@ -762,7 +763,7 @@ def test_the_statistics_of_integers_are_those_of_a_naive_count(array: np.ndarray
 @pytest.mark.slow
 @given(any_arrays("<u8", (3, 5)), any_arrays("<u8", (3, 5)))
 @example(np.full((3, 5), 2**63, "<u8"), np.full((3, 5), 2**63 + 1, "<u8"))
-@settings(deadline=None, max_examples=40, suppress_health_check=[HealthCheck.too_slow])
+@settings(deadline=None, max_examples=examples(40), suppress_health_check=[HealthCheck.too_slow])
 def test_the_difference_of_integers_is_taken_before_anything_is_rounded(before, after) -> None:
     result = compare_pixels(0, before, after)
     steps = [abs(new - old) for old, new in zip(before.ravel().tolist(), after.ravel().tolist(), strict=True)]
@@ -778,7 +779,7 @@ def test_the_difference_of_integers_is_taken_before_anything_is_rounded(before, 
     st.integers(1, 40_000),
     st.sampled_from([1, 3, 100, 10_000]),
 )
-@settings(deadline=None, max_examples=40)
+@settings(deadline=None, max_examples=examples(40))
 def test_the_median_of_many_values_is_that_of_numpy(seed: int, dtype: str, size: int, distinct: int) -> None:
     values = np.random.default_rng(seed).integers(0, distinct, size).astype(dtype)
     assert compute_statistics(values).median == float(np.median(values.astype(np.float64)))

@@ -25,6 +25,7 @@ from testing.registries import RegistryLocation
 from tests.cli import Calreg
 from tests.conftest import make_location
 from tests.refusals import assert_refused
+from tests.selection import examples
 
 pytestmark = pytest.mark.sqlite_suffices
 
@@ -265,7 +266,7 @@ maps = arrays.arrays(np.float32, (2, 3), elements=values.map(np.float32))
 
 @pytest.mark.slow
 @given(before=maps, after=maps)
-@settings(max_examples=60)
+@settings(max_examples=examples(60))
 def test_a_difference_agrees_with_a_loop_over_the_pixels(
     before: NDArray[np.float32], after: NDArray[np.float32]
 ) -> None:

@@ -26,6 +26,7 @@ from testing.panels import PANEL_A, PANEL_B
 from testing.registries import RegistryLocation
 from testing.sealing import record_raw_revision
 from tests.cli import list_verbs
+from tests.selection import examples
 
 BREAKS = " \t\n\"'@><=;|&(:"
 SOURCE = "XcsEndstation.0:Jungfrau.0"
@@ -172,7 +173,7 @@ _WORDS = st.one_of(
 
 
 @pytest.mark.slow
-@hypothesis.settings(max_examples=40)
+@hypothesis.settings(max_examples=examples(40))
 @hypothesis.given(st.sampled_from([(), *list_verbs()]), st.lists(_WORDS, max_size=4), _WORDS)
 def test_no_line_makes_completion_fail(
     sqlite_calreg: RegistryLocation, verb: tuple[str, ...], words: list[str], beginning: str
@@ -183,7 +184,7 @@ def test_no_line_makes_completion_fail(
 
 
 @pytest.mark.slow
-@hypothesis.settings(max_examples=40)
+@hypothesis.settings(max_examples=examples(40))
 @hypothesis.given(st.text(alphabet=" ab=:\"'\\é\n", max_size=40))
 def test_no_line_of_bash_makes_completion_fail(line: str) -> None:
     words, cut = read_bash_line(f"calreg {line}", BREAKS)

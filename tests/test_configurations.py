@@ -18,6 +18,7 @@ from registry.records import Detector, Outcome
 from registry.registration.configurations import ConfigurationStatement, record_configurations
 from testing.panels import NEW_A, PANEL_A, PANEL_B, PANEL_C
 from tests.refusals import assert_refused
+from tests.selection import examples
 
 EXPERIMENT = "xcsls3716"
 SOURCE, OTHER, TENTH = (f"XcsEndstation.0:Jungfrau.{number}" for number in (0, 1, 10))
@@ -355,7 +356,7 @@ def runs_of(first: int, last: int | None) -> range:
 @pytest.mark.sqlite_suffices
 @pytest.mark.slow
 @given(history=st.lists(steps, min_size=2, max_size=6))
-@settings(max_examples=15)
+@settings(max_examples=examples(15))
 def test_every_run_has_the_detector_that_was_stated_last(registry: Registry, history: list[Step]) -> None:
     experiment = next(_experiments)
     model: list[str | None] = [None] * (LAST + 1)  # the last one: every run after

@@ -219,6 +219,7 @@ def _open_in_worker(database: str, store: str) -> None:
     _shared["registry"] = open_registry(database, store)
 
 
+@pytest.mark.sqlite_suffices
 @pytest.mark.slow
 @pytest.mark.parametrize("method", keep_first(["fork", "spawn", "forkserver"], count=2))
 def test_a_pool_of_processes_records_every_task_once(

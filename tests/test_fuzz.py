@@ -19,6 +19,7 @@ from harnesses.fuzz.regressions import REGRESSIONS
 from harnesses.fuzz.target import Target, call_parser
 from harnesses.fuzz.targets import TARGETS
 from registry.errors import RequestError
+from tests.selection import examples
 
 ROOT = Path(__file__).parent.parent
 MEMORY = 1 << 30  # bytes that a parser may allocate
@@ -81,7 +82,7 @@ def test_a_parser_returns_or_refuses_any_input(target: Target, folder: Path) -> 
         target.feed(folder, seed)
 
     @given(st.one_of(mutations(seeds), st.binary(max_size=60)))
-    @settings(deadline=None, max_examples=30, suppress_health_check=list(HealthCheck))
+    @settings(deadline=None, max_examples=examples(30), suppress_health_check=list(HealthCheck))
     def feed(data: bytes) -> None:
         target.feed(folder, data)
 

@@ -45,6 +45,7 @@ from testing.panels import NEW_A, PANEL_A, PANEL_B, TYPICAL_VALUES, write_panel_
 from testing.registries import RegistryLocation
 from tests.cli import Calreg
 from tests.refusals import assert_refused
+from tests.selection import examples
 
 pytestmark = pytest.mark.sqlite_suffices
 
@@ -306,7 +307,7 @@ def test_noise_in_place_of_maps_is_refused_without_a_warning_of_numpy(tmp_path: 
     assert "G0' holds 1 value that is NaN or infinite" in message
 
 
-@settings(max_examples=30)
+@settings(max_examples=examples(30))
 @given(st.floats(allow_nan=False, allow_infinity=False))
 def test_a_rounded_value_has_the_full_precision_of_float32_or_is_refused(value: float) -> None:
     try:

@@ -241,6 +241,7 @@ def test_a_weakened_guard_that_nothing_names_is_reported(
     assert "database check does not name it: ['the trigger other is missing']" in first.problems[0]
 
 
+@pytest.mark.exhaustive
 @pytest.mark.slow
 def test_a_server_answers_and_refuses_with_the_expected_codes(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["servers", "--short"]) == 0, capsys.readouterr().out

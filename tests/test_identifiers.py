@@ -11,6 +11,7 @@ from registry.errors import IdentifierError
 from registry.identifiers import Dataset
 from testing.panels import PANEL_A
 from tests.hostile import HOSTILE_TEXTS
+from tests.selection import examples
 
 PARSERS = [
     identifiers.parse_m_number,
@@ -49,7 +50,7 @@ def test_a_detector_id_splits_into_its_panels_in_order(prefix: str, panels: int)
 @given(
     st.lists(st.from_regex(r"[0-9a-f]{1,16}(-[0-9a-f]{1,16}){2,6}", fullmatch=True), min_size=1, max_size=32)
 )
-@settings(deadline=None, max_examples=40)
+@settings(deadline=None, max_examples=examples(40))
 def test_joining_panels_and_splitting_again_gives_the_same_panels(texts) -> None:
     assert identifiers.split_detector_id(identifiers.join_detector_id(texts)) == texts
     assert identifiers.split_detector_id("jungfrau_" + identifiers.join_detector_id(tuple(texts))) == texts
@@ -272,7 +273,7 @@ def test_a_hostile_text_is_refused_in_a_short_printable_sentence(parse, text: st
 @pytest.mark.slow
 @pytest.mark.parametrize("parse", PARSERS, ids=lambda parse: parse.__qualname__)
 @given(text=st.text(max_size=80))
-@settings(deadline=None, max_examples=50)
+@settings(deadline=None, max_examples=examples(50))
 def test_any_text_at_all_is_read_or_refused_in_a_printable_sentence(parse, text: str) -> None:
     parsed, sentence = outcome(parse, text)
     assert sentence.isprintable()

@@ -19,6 +19,7 @@ from testing.panels import PANEL_A, write_panel_folder
 from testing.registries import RegistryLocation
 from tests.cli import Calreg
 from tests.refusals import assert_refused
+from tests.selection import examples
 
 pytestmark = pytest.mark.small_panels
 
@@ -284,7 +285,7 @@ def test_epoch_seconds_are_positive_numbers_in_range_and_nothing_else(tmp_path: 
         assert named in rest
 
 
-@settings(max_examples=40)
+@settings(max_examples=examples(40))
 @given(st.decimals(min_value=1, max_value=253402300799, places=6))
 def test_epoch_seconds_are_exact_to_the_microsecond(seconds: Decimal) -> None:
     assert instant_from_epoch(seconds) == int(seconds * 1_000_000)

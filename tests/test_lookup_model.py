@@ -30,6 +30,7 @@ from registry.registration.versions import (
     withdraw_versions,
 )
 from tests.constants import constants_without_files
+from tests.selection import examples
 
 KINDS = ("gain", "offset")
 T = parse_instant("2018-01-01T00:00:00Z")
@@ -187,7 +188,7 @@ def expect_row(fact: Fact, end: Instant | None) -> tuple[int, Instant, Instant |
 
 @pytest.mark.slow
 @given(history=histories)
-@settings(max_examples=15)
+@settings(max_examples=examples(15))
 def test_the_registry_answers_as_a_naive_model_does(
     registry: Registry, history: list[tuple[str, Any, Any]]
 ) -> None:

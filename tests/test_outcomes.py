@@ -48,6 +48,7 @@ from testing.registries import RegistryLocation
 from tests.cli import Calreg
 from tests.constants import constants_without_files
 from tests.refusals import assert_refused
+from tests.selection import examples
 
 pytestmark = pytest.mark.small_panels
 
@@ -327,7 +328,7 @@ def count_runs(sentences: Sequence[str]) -> dict[str, set[str]]:
 @pytest.mark.sqlite_suffices
 @pytest.mark.slow
 @given(history=histories)
-@settings(max_examples=12)
+@settings(max_examples=examples(12))
 def test_every_recorded_run_gets_what_an_export_would_resolve_as_of_every_revision(
     registry: Registry, history: list[tuple[str, Any]]
 ) -> None:

@@ -13,6 +13,7 @@ from registry.detectors import DETECTOR_TYPES, DetectorType, find_panel_type, pa
 from registry.errors import IdentifierError
 from tests.hostile import HOSTILE_TEXTS
 from tests.refusals import assert_refused
+from tests.selection import examples
 
 JUNGFRAU, EPIX10KA = DETECTOR_TYPES["jungfrau"].panel_id_format, DETECTOR_TYPES["epix10ka"].panel_id_format
 JUNGFRAU_PANELS = [
@@ -131,7 +132,7 @@ def test_the_fields_of_a_jungfrau_panel_id_are_kept_as_hexadecimal_numbers() -> 
 
 @pytest.mark.slow
 @given(st.lists(FIELDS, min_size=3, max_size=3))
-@settings(deadline=None, max_examples=40)
+@settings(deadline=None, max_examples=examples(40))
 def test_any_three_64_bit_numbers_make_a_jungfrau_panel_id(fields: list[int]) -> None:
     panel = parse_panel_id(hexadecimal(fields))
     assert panel.text == hexadecimal(fields)
@@ -141,7 +142,7 @@ def test_any_three_64_bit_numbers_make_a_jungfrau_panel_id(fields: list[int]) ->
 
 
 @given(st.lists(FIELDS, min_size=3, max_size=3), st.data())
-@settings(deadline=None, max_examples=40)
+@settings(deadline=None, max_examples=examples(40))
 def test_any_other_spelling_of_a_jungfrau_panel_id_is_refused_with_the_canonical_one(fields, data) -> None:
     canonical = hexadecimal(fields)
     spelled = "-".join(
@@ -157,7 +158,7 @@ def test_any_other_spelling_of_a_jungfrau_panel_id_is_refused_with_the_canonical
 
 
 @given(st.lists(FIELDS, min_size=3, max_size=3), st.sets(st.integers(0, 2), min_size=1))
-@settings(deadline=None, max_examples=40)
+@settings(deadline=None, max_examples=examples(40))
 def test_an_empty_field_is_refused_and_the_message_explains_the_old_formatter(fields, emptied) -> None:
     spelled = "-".join("" if i in emptied else f"{field:x}" for i, field in enumerate(fields))
     meant = hexadecimal([0 if i in emptied else field for i, field in enumerate(fields)])
@@ -224,7 +225,7 @@ def test_the_panels_of_a_quad_share_firmware_and_cards_and_have_serial_numbers_o
 
 
 @given(st.lists(SHORT_FIELDS, min_size=7, max_size=7))
-@settings(deadline=None, max_examples=40)
+@settings(deadline=None, max_examples=examples(40))
 def test_any_seven_32_bit_numbers_make_an_epix10ka_panel_id_whose_parts_fit_the_database(fields) -> None:
     panel = parse_panel_id(decimal(fields))
     assert panel.text == decimal(fields)
@@ -235,7 +236,7 @@ def test_any_seven_32_bit_numbers_make_an_epix10ka_panel_id_whose_parts_fit_the_
 
 
 @given(st.lists(SHORT_FIELDS, min_size=7, max_size=7), st.data())
-@settings(deadline=None, max_examples=40)
+@settings(deadline=None, max_examples=examples(40))
 def test_any_other_spelling_of_an_epix10ka_panel_id_is_refused_with_the_canonical_one(fields, data) -> None:
     canonical = decimal(fields)
     widths = data.draw(st.lists(st.integers(1, 14), min_size=7, max_size=7))
@@ -276,7 +277,7 @@ def test_a_hostile_text_is_refused_in_a_short_printable_sentence(text: str) -> N
 
 
 @given(st.one_of(st.text(max_size=80), st.text("0123456789abx-", max_size=90)))
-@settings(deadline=None, max_examples=60)
+@settings(deadline=None, max_examples=examples(60))
 def test_any_text_at_all_is_read_as_it_stands_or_refused(text: str) -> None:
     try:
         parsed = parse_panel_id(text)

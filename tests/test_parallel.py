@@ -11,11 +11,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from registry.parallel import WorkerPool, map_in_threads, parallel_for_each
+from tests.selection import examples
 
 
 @pytest.mark.slow
 @given(st.lists(st.integers(), max_size=40), st.integers(1, 5))
-@settings(max_examples=40)
+@settings(max_examples=examples(40))
 def test_results_come_in_the_order_of_the_items(items: list[int], threads: int) -> None:
     assert list(map_in_threads(lambda item: (item, -item), items, threads)) == [
         (item, -item) for item in items
@@ -108,7 +109,7 @@ def test_headers_are_read_by_many_threads_without_a_warning(tmp_path: Path) -> N
 
 
 @given(st.lists(st.integers(), max_size=40), st.integers(1, 5))
-@settings(max_examples=40)
+@settings(max_examples=examples(40))
 def test_every_item_is_taken_once(items: list[int], threads: int) -> None:
     taken: list[int] = []
     parallel_for_each(taken.append, items, threads)

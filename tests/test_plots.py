@@ -29,6 +29,7 @@ from registry.records import Panel, Version
 from testing.panels import make_panel_array
 from tests.legibility import assert_legible
 from tests.refusals import assert_refused
+from tests.selection import examples
 
 DAY = 86_400 * 1_000_000
 START = parse_instant("2017-01-01T00:00:00Z")
@@ -83,7 +84,7 @@ def test_the_largest_float32_values_overflow_nothing() -> None:
     assert change.counts.sum() + change.outside == 8
 
 
-@settings(max_examples=30)
+@settings(max_examples=examples(30))
 @given(st.integers(1, 9), st.integers(1, 9), st.integers(1, 4), st.randoms(use_true_random=False))
 def test_medians_of_blocks_are_numpys_without_missing_values(
     rows: int, columns: int, block: int, rng: Any
@@ -124,7 +125,7 @@ def test_numbers_have_as_many_digits_as_tell_them_apart(values: list[float], exp
 
 
 @pytest.mark.slow
-@settings(max_examples=40)
+@settings(max_examples=examples(40))
 @given(st.text(alphabet="ab -_", max_size=60), st.floats(0.3, 4))
 def test_folded_lines_fit_and_lose_nothing(text: str, width: float) -> None:
     lines = page.wrap_text(text, width, 7.0, " -_")
@@ -500,7 +501,7 @@ def test_a_span_of_any_length_can_be_drawn(first: str, last: str, monkeypatch: p
     assert_legible(validity.draw(validity.Subject("t", "s", (panel,), ranges)), monkeypatch)
 
 
-@settings(max_examples=25)
+@settings(max_examples=examples(25))
 @given(
     st.lists(st.integers(0, 10**6), min_size=1, max_size=4),
     st.sampled_from([1, 10**3, 10**6, DAY, 400 * DAY]),

@@ -34,6 +34,7 @@ from testing.panels import PANEL_A, PANEL_B, use_small_panels, write_panel_folde
 from testing.registries import RegistryLocation
 from tests.conftest import make_location
 from tests.refusals import assert_refused
+from tests.selection import examples
 
 pytestmark = pytest.mark.sqlite_suffices
 
@@ -116,7 +117,7 @@ documents = (unsealed | sealed).flatmap(
 
 
 @pytest.mark.slow
-@settings(max_examples=40)
+@settings(max_examples=examples(40))
 @given(document=documents)
 def test_a_document_is_read_as_it_was_written(
     document: Document, tmp_path_factory: pytest.TempPathFactory

@@ -19,6 +19,7 @@ from msgspec import Struct, structs
 from registry import records
 from registry.instants import BEGINNING, LATEST, Instant
 from registry.records import json as records_json
+from tests.selection import examples
 
 MODULES = [import_module(f"registry.records.{module.name}") for module in iter_modules(records.__path__)]
 LISTS = "registry.records.record_lists"  # its classes contain records
@@ -109,7 +110,7 @@ def test_instants_and_paths_in_records_are_texts_and_the_beginning_is_null() -> 
         records_json.encode(object())
 
 
-@hypothesis_settings(max_examples=40)
+@hypothesis_settings(max_examples=examples(40))
 @given(JSON_VALUES)
 def test_json_written_piece_by_piece_is_that_of_the_standard_library(value: object) -> None:
     assert "".join(records_json.iterate_text(value)) == json.dumps(value, indent=2)

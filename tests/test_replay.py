@@ -34,6 +34,7 @@ from testing.registries import RegistryLocation
 from tests.cli import Calreg
 from tests.conftest import make_location
 from tests.refusals import assert_refused
+from tests.selection import examples
 
 SOURCE = "XcsEndstation.0:Jungfrau.0"
 RUN = "exp=xcs1:run=12"
@@ -572,7 +573,7 @@ def mutate(values: Values, action: str, random: Any, odd: Any) -> None:
 
 @pytest.mark.slow
 @given(changes=mutations, name=st.sampled_from(["one", "run"]))
-@settings(max_examples=40)
+@settings(max_examples=examples(40))
 def test_no_document_ends_in_a_traceback_or_writes_bytes_with_other_checksums(
     origin: Origin, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, changes: list[Any], name: str
 ) -> None:

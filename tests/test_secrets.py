@@ -19,7 +19,7 @@ from registry.secrets import find_misplaced_url, hide_secrets, mask_url, mask_wo
 from registry.settings import find_settings
 from testing.registries import RegistryLocation
 from tests.cli import Calreg
-from tests.selection import keep_first
+from tests.selection import examples, keep_first
 
 NAMES = st.text(string.ascii_letters + string.digits + "._-", max_size=12)
 # Whatever a person may choose, with the marks on which a reader of URLs would stop.
@@ -95,7 +95,7 @@ def test_what_is_not_understood_as_a_url_is_not_shown(text: str, tmp_path: Path)
 
 @pytest.mark.slow
 @given(NAMES, SECRETS)
-@settings(deadline=None, max_examples=300)
+@settings(deadline=None, max_examples=examples(300))
 def test_no_password_of_a_url_survives(user: str, secret: str) -> None:
     for spelled in (secret, quote(secret, safe="")):
         shown = mask_url(f"postgresql://{user}:{spelled}@host/db")
@@ -105,7 +105,7 @@ def test_no_password_of_a_url_survives(user: str, secret: str) -> None:
 
 @pytest.mark.slow
 @given(SECRETS)
-@settings(deadline=None, max_examples=300)
+@settings(deadline=None, max_examples=examples(300))
 def test_no_password_in_the_query_of_a_url_survives(secret: str) -> None:
     shown = mask_url(f"postgresql://host/db?password={quote(secret, safe='')}&sslmode=require")
     assert shown == "postgresql://host/db?password=***&sslmode=require"

@@ -185,9 +185,8 @@ def test_a_tag_with_the_form_of_an_id_is_shown_and_refused_where_it_could_be_the
         assert filled.show(f"{category}:{name}").panels
 
 
-@pytest.mark.parametrize(
-    ("name", "error_class"),
-    [
+def test_names_that_stand_for_nothing_are_refused(filled: Registry) -> None:
+    for name, error_class in (
         ("12", RequestError),
         ("version:x", RequestError),
         ("version:" + "9" * 30, RequestError),
@@ -206,13 +205,9 @@ def test_a_tag_with_the_form_of_an_id_is_shown_and_refused_where_it_could_be_the
         ("file:none.npy", NotFoundError),
         ("none/none.npy", NotFoundError),
         (PANEL_C, NotFoundError),
-    ],
-)
-def test_names_that_stand_for_nothing_are_refused(
-    filled: Registry, name: str, error_class: type[RequestError]
-) -> None:
-    with assert_refused(error_class):
-        filled.show(name)
+    ):
+        with assert_refused(error_class):
+            filled.show(name)
 
 
 def test_what_is_valid_in_a_run_without_a_start_is_not_said(sqlite_calreg: "Calreg") -> None:

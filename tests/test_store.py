@@ -21,6 +21,7 @@ from registry.errors import ConflictError, CorruptionError, Remedy, RequestError
 from registry.files import blake3_of
 from registry.store import ContentStore
 from tests.refusals import assert_refused
+from tests.selection import examples
 
 CONTENT = bytes(range(256)) * 4099  # a little over one piece of a mebibyte
 SHA256 = hashlib.sha256(CONTENT).hexdigest()
@@ -73,7 +74,9 @@ def test_a_stored_object_is_read_back(store: ContentStore, source: Path) -> None
 
 @given(st.binary(max_size=2000))
 @example(b"")
-@settings(deadline=None, max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    deadline=None, max_examples=examples(25), suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
 def test_any_bytes_come_back(tmp_path: Path, content: bytes) -> None:
     store = ContentStore(tmp_path / "store")
     store.create(MINE)
@@ -86,7 +89,9 @@ def test_any_bytes_come_back(tmp_path: Path, content: bytes) -> None:
 
 
 @given(st.binary(max_size=300), st.integers(0, 300))
-@settings(deadline=None, max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    deadline=None, max_examples=examples(25), suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
 def test_an_object_is_read_into_a_given_buffer(tmp_path: Path, content: bytes, length: int) -> None:
     store = ContentStore(tmp_path / "store")
     store.create(MINE)

@@ -15,6 +15,7 @@ from testing.registries import RegistryLocation
 from testing.terminal import run_in_terminal
 from tests.cli import Calreg
 from tests.conftest import make_location
+from tests.selection import examples
 
 DAY = 86_400 * 1_000_000
 START = parse_instant("2017-01-01T00:00:00Z")
@@ -23,7 +24,7 @@ CELLS = st.text(alphabet="abc_/ ", max_size=70).map(str.strip)
 
 
 @pytest.mark.slow
-@settings(max_examples=40)
+@settings(max_examples=examples(40))
 @given(
     st.integers(1, 6).flatmap(
         lambda size: st.lists(st.lists(CELLS, min_size=size, max_size=size), min_size=1, max_size=4)
@@ -57,7 +58,7 @@ def test_a_table_in_a_pipe_is_not_folded() -> None:
     ]
 
 
-@settings(max_examples=40)
+@settings(max_examples=examples(40))
 @given(st.text(alphabet="abc_/: ", max_size=120), st.integers(20, 80))
 def test_a_folded_line_fits_and_loses_nothing(text: str, width: int) -> None:
     lines = list(folding.fold(text, width))

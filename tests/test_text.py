@@ -18,6 +18,7 @@ from registry.exporters import text
 from registry.exporters.text import TextReader
 from tests.psana_readers import read_newer, read_older
 from tests.refusals import assert_refused
+from tests.selection import examples
 
 
 def written(array: NDArray[Any], **header: Any) -> bytes:
@@ -95,7 +96,7 @@ bits = st.one_of(
 
 @pytest.mark.slow
 @given(values=st.lists(bits, min_size=6, max_size=6), usual=st.booleans())
-@settings(max_examples=40)
+@settings(max_examples=examples(40))
 def test_every_reader_reads_every_value_bit_for_bit(tmp_path: Path, values: list[int], usual: bool) -> None:
     array = np.array(values, np.uint32).view(np.float32).reshape(1, 1, 2, 3)
     array = np.repeat(np.repeat(array, 70 if usual else 1, axis=2), 2, axis=1)
@@ -229,7 +230,7 @@ def test_a_text_that_is_not_an_array_is_refused_in_one_sentence(
 
 
 @given(content=st.binary(max_size=200), at=st.integers(0, 80))
-@settings(max_examples=40)
+@settings(max_examples=examples(40))
 def test_any_bytes_are_read_as_an_array_or_refused(content: bytes, at: int) -> None:
     whole = (NEWER + OLDER + NUMBERS).encode()
     with contextlib.suppress(ArrayError):

@@ -10,6 +10,7 @@ from registry.instants import BEGINNING
 from registry.lookup.lazy_lines import LazyLines
 from registry.lookup.values_table import read_keys, values_table
 from testing.registries import RegistryLocation
+from tests.selection import examples
 
 
 def test_a_listed_table_holds_the_rows_as_they_were_given(location: RegistryLocation) -> None:
@@ -36,7 +37,7 @@ def test_more_texts_are_looked_up_than_a_statement_takes_parameters(location: Re
     engine.dispose()
 
 
-@hypothesis_settings(max_examples=30)
+@hypothesis_settings(max_examples=examples(30))
 @given(st.lists(st.lists(st.integers(0, 9), max_size=4), max_size=4), st.slices(12))
 def test_lines_are_a_sequence_like_the_tuple_of_them(parts: list[list[int]], chosen: slice) -> None:
     lines = LazyLines(*((part, lambda number: f"{number}!") for part in parts))
