@@ -3,8 +3,6 @@
 import json
 from typing import Any
 
-import nbclient
-import nbformat
 import pytest
 
 from documentation.notebooks import NOTEBOOK, build_page, read_notebook, tidy_notebook, write_notebook
@@ -26,6 +24,9 @@ def hide_pictures(notebook: dict[str, Any]) -> dict[str, Any]:
 # Of the kernel's sockets on the loopback interface, and of the event loop that it is driven by.
 @pytest.mark.filterwarnings("ignore")
 def test_the_notebook_shows_what_its_cells_do() -> None:
+    import nbclient
+    import nbformat
+
     notebook = nbformat.reads(NOTEBOOK.read_text(), as_version=4)
     nbclient.NotebookClient(notebook, timeout=240, kernel_name="python3").execute()
     ran = tidy_notebook(json.loads(nbformat.writes(notebook)))

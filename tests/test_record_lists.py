@@ -20,7 +20,17 @@ from registry.api import Registry
 from registry.cli.formats import LISTINGS
 from registry.errors import UnavailableError
 from registry.instants import BEGINNING, EARLIEST, LATEST, Instant
-from registry.records import Alias, Conversion, ConvertedStage, Revision, Run, Tag, Version
+from registry.records import (
+    AffectedGroup,
+    AffectedRuns,
+    Alias,
+    Conversion,
+    ConvertedStage,
+    Revision,
+    Run,
+    Tag,
+    Version,
+)
 from registry.records.csv import iterate_lines
 from registry.records.display import MAX_ROWS
 from registry.records.json import encode
@@ -117,6 +127,13 @@ def test_nested_values_are_their_json() -> None:
     assert frame["conversion"].isna().tolist() == [False, True]
     assert frame["comment"][0] == HOSTILE
     assert frame["nonfinite_allowed"].dtype == bool
+
+
+def test_groups_of_runs_become_a_frame() -> None:
+    group = AffectedGroup("e", "X.0:Jungfrau.0", ((1, 4), (7, 7)), "changed", ("gain",), (PANEL_A,), "why")
+    frame = AffectedRuns(1, 2, ("gain",), (group,)).to_pandas()
+    assert tuple(frame.columns) == AffectedGroup.__struct_fields__
+    assert frame["runs"].tolist() == ["[[1, 4], [7, 7]]"]
 
 
 def test_a_record_list_is_a_list() -> None:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from msgspec import Struct
 
 from registry.instants import Instant
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 LinkChange = Literal["new", "retargeted", "changed", "removed", "withdrawn", "superseded", "added"]
 """The change of a link, or of the version in the registry that corresponds to it."""
@@ -74,6 +77,12 @@ class AffectedRuns(Struct, frozen=True):
     kinds: tuple[str, ...]
     groups: tuple[AffectedGroup, ...]
     m_numbers: dict[str, str] = {}
+
+    def to_pandas(self) -> pd.DataFrame:
+        """Return a frame with one row per group, as of `RecordList.to_pandas`; an `UnavailableError` without pandas."""
+        from registry.records.display import build_frame
+
+        return build_frame(AffectedGroup, self.groups)
 
 
 class AffectedExport(Struct, frozen=True):
