@@ -58,12 +58,9 @@ def layout(draft: Document) -> Layout:
 
 def write(draft: Document, assemblies: Sequence[Assembly], target: Target, advance: Advance) -> WrittenFiles:
     """Write the arrays; the document inside has the checksums of their payloads."""
-    import h5py
-
     with _writable_path(target) as path, _translate_write_errors():
         _refuse_full_disk(path.parent, assemblies)
-        # The layout of HDF5 1.8, which every reader in use can read.
-        with h5py.File(path, "w", libver=("v108", "v108"), track_order=True) as file:
+        with _create_file(path) as file:
             write_datasets = _write_former_layout if draft.layout == 1 else netcdf.write_datasets
             payloads = write_datasets(file, draft, assemblies, partial(_write_values, advance))
             file.attrs["provenance"] = encode(replace(draft, outputs=payloads)).decode()
@@ -82,6 +79,21 @@ def _writable_path(target: Target) -> Iterator[Path]:
         tempfile.TemporaryDirectory(prefix="calreg-") as folder,
     ):
         yield Path(folder) / FILE_NAME
+
+
+def _create_file(path: Path) -> h5py.File:
+    """Create a file of HDF5 1.8, which every reader in use can read; its root has no times, whatever the library is."""
+    from h5py import File, h5f, h5p
+
+    access = h5p.create(h5p.FILE_ACCESS)
+    access.set_libver_bounds(h5f.LIBVER_V18, h5f.LIBVER_V18)
+    access.set_fclose_degree(h5f.CLOSE_STRONG)
+    creation = h5p.create(h5p.FILE_CREATE)
+    order = h5p.CRT_ORDER_TRACKED | h5p.CRT_ORDER_INDEXED
+    creation.set_link_creation_order(order)
+    creation.set_attr_creation_order(order)
+    creation.set_obj_track_times(False)  # HDF5 1.14 stores them unless it is told not to
+    return File(h5f.create(os.fsencode(path), h5f.ACC_TRUNC, fcpl=creation, fapl=access))
 
 
 def _refuse_full_disk(folder: Path, assemblies: Sequence[Assembly]) -> None:
