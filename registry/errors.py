@@ -17,6 +17,7 @@
     ├── SchemaError         7  the database's schema is not the one of this software
     └── UnavailableError    8  the database or the store cannot be used
         ├── DeniedError         this user may not use a file
+        ├── LeftOutError        a partial snapshot has not got a file, on purpose
         └── CacheError          the cache cannot be used, and the same can be done without it
 
 Everything else that escapes is a bug and shows its traceback. The codes are published: they are
@@ -183,3 +184,7 @@ class DeniedError(UnavailableError):
 
 class CacheError(UnavailableError):
     """The cache cannot be written or waited for now: who wants an entry goes on without the cache."""
+
+
+class LeftOutError(UnavailableError):
+    """A file was left out of a partial snapshot on purpose; the message names its request, and the whole."""

@@ -13,15 +13,20 @@ import hashlib
 import json
 import os
 import re
-from collections.abc import Container, Iterator, Sequence
+from collections.abc import Container, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, suppress
+from functools import lru_cache
 from io import BufferedReader, BufferedWriter
 from pathlib import Path
+from typing import Annotated, Literal
+
+import msgspec
 
 from registry.errors import (
     ConflictError,
     CorruptionError,
     DeniedError,
+    LeftOutError,
     Remedy,
     RequestError,
     UnavailableError,
@@ -39,12 +44,23 @@ from registry.files import (
     translate_os_errors,
 )
 from registry.permissions import adopt_mode, describe_owner, may
-from registry.records import FileUse
+from registry.records import FileUse, SnapshotPart
 
 _MARKER_NAME = "registry.json"
+_LEFT_OUT_NAME = "left-out.json"
+_MAX_LEFT_OUT_SIZE = 1 << 28
 _STORE_FORMAT = 1
 _CHUNK_SIZE = 1 << 20
 _MAX_MARKER_SIZE = 4096
+
+
+class _LeftOutNote(msgspec.Struct, frozen=True):
+    """The files that partial snapshots beside the store have left out, and their requests."""
+
+    format: Literal["calreg partial snapshot"]
+    format_version: Literal[1]
+    parts: tuple[SnapshotPart, ...]
+    files: tuple[Annotated[str, msgspec.Meta(pattern=r"^[0-9a-f]{64}\Z")], ...]
 
 
 class ContentStore:
@@ -137,10 +153,7 @@ class ContentStore:
     def replace_object(self, source: Path, sha256: str, stem: str) -> None:
         """Put a verified copy of `source` in the place of an object that is missing or damaged, which is not read.
 
-        Parameters
-        ----------
-        stem
-            The name of the temporary file.
+        The temporary file is named `stem`.
         """
         target = self.object_path(sha256)
         with self._translate_errors():
@@ -181,6 +194,8 @@ class ContentStore:
         with self._translate_errors():
             file = _open_object(path)
             if file is None:
+                if not os.path.lexists(path):
+                    self._refuse_left_out(sha256)
                 what = "is not a regular file in" if os.path.lexists(path) else "is missing from"
                 raise CorruptionError(
                     f"{name} {what} {where}", remedy=Remedy.REPAIR_STORE, sha256=sha256, path=str(path)
@@ -207,11 +222,11 @@ class ContentStore:
 
         Raises
         ------
-        DeniedError
-            This user may not read it: nothing is known of its bytes.
+        DeniedError, LeftOutError
+            This user may not read it, or a partial snapshot has not got it: nothing is known of its bytes.
         """
         error = self.find_error(sha256, size)
-        if isinstance(error, DeniedError):
+        if isinstance(error, (DeniedError, LeftOutError)):
             raise error
         return None if error is None else str(error)
 
@@ -246,6 +261,35 @@ class ContentStore:
         """Return every file of the store, objects and temporary ones, except the marker."""
         with self._translate_errors():
             return [*sorted(self.root.glob(f"{TEMPORARY_PREFIX}*")), *self.list_objects()]
+
+    def note_left_out(self, part: SnapshotPart | None, sha256s: Iterable[str]) -> None:
+        """Note that files were left out of a partial snapshot; forget those of former ones that are there by now."""
+        path = self.root / _LEFT_OUT_NAME
+        with translate_os_errors("written", path):
+            former = _read_left_out(path)
+            parts = (*(former.parts if former else ()), *([part] if part else []))
+            files = sorted({*(former.files if former else ()), *sha256s})
+            absent = tuple(sha256 for sha256 in files if not self.has_object(sha256))
+            note = _LeftOutNote("calreg partial snapshot", 1, tuple(dict.fromkeys(parts)), absent)
+            if former is not None and not absent:
+                path.unlink(missing_ok=True)
+            elif absent and note != former:
+                with atomic_write(path) as temporary:
+                    temporary.write_bytes(msgspec.json.encode(note) + b"\n")
+
+    def _refuse_left_out(self, sha256: str) -> None:
+        note = _read_left_out(self.root / _LEFT_OUT_NAME)
+        if note is not None and sha256 in note.files:
+            part = note.parts[0]
+            request = "; ".join(dict.fromkeys(map(str, note.parts)))
+            raise LeftOutError(
+                f"object {sha256} is not in the store {str(self.root)!r}: it was left out of a partial snapshot, which"
+                f" has the files of the panels of {request}; the whole is {part.whole}",
+                sha256=sha256,
+                experiments=list(part.experiments),
+                panels=list(part.names),
+                whole=part.whole,
+            )
 
     def is_referenced(self, path: Path, referenced: Container[str]) -> bool:
         """Tell whether the file is one of the objects with these checksums, by its name and folder."""
@@ -295,6 +339,22 @@ def name_use_in_errors(kind: str, gain_range: int, panel: str, version: int) -> 
             panel=panel,
             version=version,
         ) from None
+
+
+def _read_left_out(path: Path) -> _LeftOutNote | None:
+    """Return the note in a file; None where there is none, or none that can be read: missing is missing then."""
+    status = path.stat() if path.exists() else None
+    return None if status is None else _decode_left_out(path, status.st_ino, status.st_mtime_ns)
+
+
+@lru_cache(maxsize=4)
+def _decode_left_out(path: Path, _inode: int, _modified: int) -> _LeftOutNote | None:
+    try:
+        with open_regular(path) as file:
+            note = msgspec.json.decode(file.read(_MAX_LEFT_OUT_SIZE), type=_LeftOutNote)
+    except (OSError, msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return None
+    return note if note.parts else None
 
 
 def _copy_and_hash(file: BufferedReader, copy: BufferedWriter, digest: Digest) -> str:

@@ -241,6 +241,18 @@ def _make_incomplete_seeds(_folder: Path) -> list[bytes]:
     return [json.dumps(note).encode()]
 
 
+def _feed_left_out_note(folder: Path, data: bytes) -> None:
+    (folder / "left-out.json").write_bytes(data)
+    call_parser(lambda: ContentStore(folder).read(64 * "0", 8))
+    call_parser(lambda: ContentStore(folder).note_left_out(None, ()))
+
+
+def _make_left_out_seeds(_folder: Path) -> list[bytes]:
+    part = {"experiments": ["xcs1"], "names": ["M068"], "panels": [PANEL_A], "whole": "revision 1 of here"}
+    note = {"format": "calreg partial snapshot", "format_version": 1, "parts": [part], "files": [64 * "0"]}
+    return [json.dumps(note).encode()]
+
+
 _PROVENANCE_SEEDS = _seeds_from_files("*/provenance.json", "psana/**/*.json")
 _HDF5_SEEDS = _seeds_from_files("hdf5/*.h5")
 _DETECTION_MODULE = "registry.exporters.detection"
@@ -274,6 +286,7 @@ EXPORT_TARGETS = [
     Target("backup", _feed_backup, _seeds_from_files("backup/backup.json"), ("registry.api.backups",)),
     Target("store", _feed_store, _seeds_from_files("store/registry.json"), ("registry.store",)),
     Target("head", _feed_head, _seeds_from_files("store/head.json"), ("registry.heads",)),
+    Target("left-out-files", _feed_left_out_note, _make_left_out_seeds, ("registry.store",)),
     Target(
         "incomplete-copy",
         _feed_incomplete_copy,

@@ -159,7 +159,12 @@ class Administration(CheckedMethods):
         return verification.verify(self._backend, progress, heads=heads, collect=collect, patterns=patterns)
 
     def repair(
-        self, source: str | Path, *, dry_run: bool = False, progress: Progress = no_progress
+        self,
+        source: str | Path,
+        *,
+        dry_run: bool = False,
+        everything: bool = False,
+        progress: Progress = no_progress,
     ) -> Repair:
         """Put sound files of a copy in the place of those that `verify` calls missing or damaged.
 
@@ -171,6 +176,8 @@ class Administration(CheckedMethods):
         ----------
         source
             A folder with a backup, or with the store of any copy of the registry, or of another one.
+        everything
+            Bring also the files that a partial snapshot has left out.
 
         Returns
         -------
@@ -188,7 +195,7 @@ class Administration(CheckedMethods):
         """
         from registry.api import repairs
 
-        return repairs.repair(self._backend, Path(source), progress, dry_run=dry_run)
+        return repairs.repair(self._backend, Path(source), progress, dry_run=dry_run, everything=everything)
 
     def add_patterns(self, *, comment: str | None = None, progress: Progress = no_progress) -> AddedPatterns:
         """Record, in one revision, the patterns of characteristic maps that have none of today's algorithm.
@@ -291,6 +298,8 @@ class Administration(CheckedMethods):
         *,
         as_of: AsOf = None,
         store: str | Path | None = None,
+        experiments: Sequence[str] = (),
+        panels: Sequence[str] = (),
         progress: Progress = no_progress,
     ) -> RegistryCopy:
         """Write everything recorded as of a revision into one read-only SQLite file, and the stored files beside it.
@@ -299,9 +308,16 @@ class Administration(CheckedMethods):
         ----------
         store
             Folder for the stored files; by default ``store`` beside the file.
+        experiments, panels
+            Only the files of every panel that an experiment has ever read out or exported, and of those for which names
+            stand, as of the revision. All rows are there; ``left_out`` of the answer says what is not.
 
         Raises
         ------
+        NotFoundError
+            An experiment or a panel is not known, or no panel of an experiment is.
+        LeftOutError
+            This is a partial snapshot itself, and has not the files of these panels.
         ConflictError
             The file exists, or the store belongs to another registry.
         CorruptionError
@@ -311,7 +327,8 @@ class Administration(CheckedMethods):
         from registry.api import snapshots
 
         folder = None if store is None else Path(store)
-        return snapshots.take_snapshot(self._backend, Path(file), as_of, folder, progress)
+        request = snapshots.PartRequest(tuple(experiments), tuple(panels))
+        return snapshots.take_snapshot(self._backend, Path(file), as_of, folder, progress, request)
 
     def differences(self) -> list[str]:
         """Return the differences between the database's schema and this software's, one sentence for each."""

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from registry.api.backend import Backend
 from registry.arrays import describe_content
-from registry.errors import CorruptionError, DeniedError, RequestError, UnavailableError
+from registry.errors import CorruptionError, DeniedError, LeftOutError, RequestError, UnavailableError
 from registry.files import blake3_of
 from registry.lookup import stored_files
 from registry.parallel import Progress, map_in_threads
@@ -92,7 +92,7 @@ def _find_damage(
     if isinstance(error, DeniedError):
         return "denied"
     if isinstance(error, UnavailableError):
-        return "unreadable"
+        return "left out" if isinstance(error, LeftOutError) else "unreadable"
     if not os.path.lexists(store.object_path(file.sha256)):
         return "missing"
     return "recorded wrongly" if store.has_bytes(file.sha256) else "damaged"

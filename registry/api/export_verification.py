@@ -21,6 +21,7 @@ from registry.api.served_runs import describe_served_wrongly, list_served_wrongl
 from registry.errors import (
     CorruptionError,
     DeniedError,
+    LeftOutError,
     NotFoundError,
     RegistryError,
     RequestError,
@@ -77,7 +78,7 @@ def verify_export(
         objects = find_document_store(document, find_settings(database, store))
     except CorruptionError as error:
         problems.append(Problem(None, "store", str(error)))
-    except DeniedError as error:
+    except (DeniedError, LeftOutError) as error:
         problems.append(Problem(None, "store", str(error), denied=True))
     except UnavailableError as error:
         notes.append(f"the inputs were not checked: {error}")
@@ -157,7 +158,7 @@ def _check_inputs(objects: ContentStore, document: Document) -> list[Problem]:
         is_denied = False
         try:
             problem = objects.find_problem(sha256, size)
-        except DeniedError as error:
+        except (DeniedError, LeftOutError) as error:
             problem, is_denied = str(error), True
         if problem is not None:
             path = str(objects.object_path(sha256))

@@ -26,7 +26,7 @@ from registry.database.creation import populate_database, refuse_occupied
 from registry.database.seals import find_head, read_head, read_seal
 from registry.database.transactions import Database
 from registry.database.transfer import Queries, copy_rows, select_all_rows
-from registry.errors import ConflictError, RegistryError
+from registry.errors import ConflictError, LeftOutError, RegistryError
 from registry.files import TEMPORARY_PREFIX, translate_os_errors
 from registry.heads import Head, HeadFile, StoreHead
 from registry.identifiers import quote, shorten
@@ -81,6 +81,7 @@ def fork_registry(
     new = find_settings(to, to_store)
     backend = open_backend(find_settings(database, store), None)
     with closing(backend.database):
+        _refuse_partial(backend)
         objects = ContentStore(new.store)
         unfinished = _find_former_fork(backend, to, comment)
         if unfinished is None or objects.read_owner() != unfinished[0]:
@@ -106,6 +107,17 @@ def fork_registry(
             _record_fork(view, target, registry_id, comment)
             head = read_head(target)
     return _finish(registry_id, head, new, rows, files)
+
+
+def _refuse_partial(backend: Backend) -> None:
+    """Refuse to fork a partial snapshot: the fork could never get the files that it lacks."""
+    closure = backend.database.closure
+    if closure is not None and closure.part is not None:
+        raise LeftOutError(
+            f"{closure}; a fork needs all files: make it from the whole, {closure.part.whole}",
+            place=closure.place,
+            whole=closure.part.whole,
+        )
 
 
 def _refuse_occupied_store(objects: ContentStore, source: ContentStore) -> None:

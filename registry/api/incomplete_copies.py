@@ -16,7 +16,7 @@ import msgspec
 from registry.exporters.missing_inputs import build_error
 from registry.files import atomic_write, open_regular, translate_os_errors
 from registry.identifiers import format_count
-from registry.records import MissingFile, RegistryCopy
+from registry.records import LeftOutFiles, MissingFile, RegistryCopy
 from registry.store import ContentStore
 
 FILE_NAME = "incomplete.json"
@@ -36,6 +36,7 @@ class CopiedFiles:
     copied: int = 0
     already_present: int = 0
     missing: tuple[MissingFile, ...] = ()
+    left_out: LeftOutFiles | None = None
 
     def __add__(self, other: CopiedFiles) -> CopiedFiles:
         """Return what two copies have done together."""
@@ -43,6 +44,7 @@ class CopiedFiles:
             self.copied + other.copied,
             self.already_present + other.already_present,
             (*self.missing, *other.missing),
+            other.left_out or self.left_out,
         )
 
     def refuse_unreadable(self, what: str) -> None:

@@ -17,13 +17,15 @@ from registry.api.incomplete_copies import (
     read_missing_files,
     refuse_incomplete,
 )
+from registry.database.closing import find_part
 from registry.database.transactions import Database
 from registry.errors import CorruptionError, RequestError, UnavailableError
 from registry.heads import Head
+from registry.lookup.partial_files import count_files_outside, is_in_part, list_files_outside
 from registry.lookup.revisions import read_newest_revision
 from registry.lookup.stored_files import describe_uses, list_uses
 from registry.parallel import Progress, WorkerPool, no_progress
-from registry.records import MissingFile, RegistryCopy
+from registry.records import LeftOutFiles, MissingFile, RegistryCopy
 from registry.settings import mask_database_url
 from registry.store import ContentStore
 
@@ -55,32 +57,41 @@ class StoredFiles:
 
     def count(self) -> int:
         """Return their number."""
-        query = sa.select(sa.func.count()).select_from(schema.blob).where(self._is_wanted)
         with self.read_transaction() as connection:
+            query = sa.select(sa.func.count()).select_from(schema.blob).where(self._is_wanted(connection))
             return connection.execute(query).scalar_one()
 
     def read_batches(self) -> Iterator[list[tuple[str, int]]]:
         """Yield their checksums and sizes, by checksum."""
         blob, last = schema.blob, ""
         while True:
-            query = (
-                sa.select(blob.c.sha256, blob.c.size)
-                .where(self._is_wanted, blob.c.sha256 > last)
-                .order_by(blob.c.sha256)
-                .limit(_BATCH_SIZE)
-            )
             with self.read_transaction() as connection:
+                query = (
+                    sa.select(blob.c.sha256, blob.c.size)
+                    .where(self._is_wanted(connection), blob.c.sha256 > last)
+                    .order_by(blob.c.sha256)
+                    .limit(_BATCH_SIZE)
+                )
                 batch = [(row.sha256, row.size) for row in connection.execute(query)]
             if not batch:
                 return
             yield batch
             last = batch[-1][0]
 
-    @property
-    def _is_wanted(self) -> sa.ColumnElement[bool]:
+    def note_left_out(self, target: ContentStore) -> LeftOutFiles | None:
+        """Note in a store which files the partial snapshot that the database is has left out; return their number."""
+        with self.read_transaction() as connection:
+            part = find_part(connection)
+            target.note_left_out(part, [] if part is None else list_files_outside(connection, part))
+            return None if part is None else count_files_outside(connection, part)
+
+    def _is_wanted(self, connection: sa.Connection) -> sa.ColumnElement[bool]:
         recorded_in = schema.blob.c.recorded_in
         condition = recorded_in >= self.first_revision
-        return condition if self.last_revision is None else condition & (recorded_in <= self.last_revision)
+        if self.last_revision is not None:
+            condition &= recorded_in <= self.last_revision
+        part = find_part(connection)
+        return condition if part is None else condition & is_in_part(connection, part)
 
 
 def copy_objects(
@@ -127,7 +138,7 @@ def copy_objects(
         with files.read_transaction() as connection:
             missing = describe_problems(connection, source, problems)
     note_missing_files(target, missing)
-    return CopiedFiles(counts[True], counts[False], missing)
+    return CopiedFiles(counts[True], counts[False], missing, files.note_left_out(target))
 
 
 def copy_recorded_objects(
@@ -213,6 +224,7 @@ def summarise_copy(
         files_there=files.already_present,
         notes=notes,
         seal=head.seal,
+        left_out=files.left_out,
     )
     refuse_incomplete(copy, what, files.missing)
     return copy

@@ -28,13 +28,13 @@ from registry.records.answers import Damage
 from registry.store import ContentStore
 
 _CLAIM = "repair"
-_MENDABLE = {"missing", "damaged", "unreadable"}
+_MENDABLE = {"missing", "damaged", "unreadable", "left out"}
 
 
-def repair(backend: Backend, source: Path, progress: Progress, *, dry_run: bool) -> Repair:
+def repair(backend: Backend, source: Path, progress: Progress, *, dry_run: bool, everything: bool) -> Repair:
     """Verify the registry, and mend its damaged files from a copy; see `Registry.repair`."""
     copy = open_copy(source, backend.store)
-    rows = check_rows(backend, (), progress)
+    rows = check_rows(backend, (), progress, everything=everything)
     notes = [*rows.notes, *describe_copy(copy, backend.database.registry_id)]
     if rows.files is None:
         return Repair(0, dry_run, str(copy.root), problems=tuple(rows.problems), notes=tuple(notes))
@@ -71,6 +71,7 @@ class _Mending:
                     advance()
         if self.mended and not self._dry_run:
             note_missing_files(self._store, ())
+            self._store.note_left_out(None, ())
         self.mended.sort(key=lambda file: file.sha256)
         self.unmended.sort(key=lambda file: file.sha256)
 
@@ -134,5 +135,6 @@ def _explain(problem: FileProblem) -> str:
     return {
         "missing": "the copy lacks it",
         "damaged": "that of the copy is damaged too",
+        "left out": f"that of the copy was left out: {problem.problem}",
         "recorded wrongly": "that of the copy has these bytes, but not what is recorded of them",
     }.get(problem.damage, f"that of the copy cannot be read: {problem.problem}")

@@ -19,25 +19,40 @@ from registry.api.objects import StoredFiles, copy_objects, summarise_copy
 from registry.api.output_claims import claim_output, remove_dead_files
 from registry.api.stale_copies import StoreWitness
 from registry.authorship import build_signature, escape_undecodable
-from registry.database.closing import find_closure, record_closure
+from registry.database.closing import find_closure, find_part, record_closure
 from registry.database.creation import populate_database
 from registry.database.engine import lift_idle_limit, read_immutable_file
 from registry.database.seals import find_head, read_owner, read_registry_id
 from registry.database.transfer import copy_rows
-from registry.errors import ConflictError, RegistryError
+from registry.errors import ConflictError, LeftOutError, RegistryError
 from registry.files import atomic_write, make_absolute, make_read_only, translate_os_errors
 from registry.heads import Head
+from registry.identifiers import shorten
+from registry.lookup.partial_files import list_experiment_panels
 from registry.lookup.revisions import AsOf, read_newest_revision
 from registry.lookup.tags import read_snapshot_tag
 from registry.lookup.timezones import read_timezone
 from registry.parallel import Progress
-from registry.records import RegistryCopy
+from registry.records import RegistryCopy, SnapshotPart
 from registry.settings import mask_database_url
 from registry.store import ContentStore
 
 
+@dataclass(frozen=True, slots=True)
+class PartRequest:
+    """The experiments and the names of panels whose files are wanted; all files without any."""
+
+    experiments: tuple[str, ...] = ()
+    names: tuple[str, ...] = ()
+
+
 def take_snapshot(
-    backend: Backend, file: Path, as_of: AsOf, store: Path | None, progress: Progress
+    backend: Backend,
+    file: Path,
+    as_of: AsOf,
+    store: Path | None,
+    progress: Progress,
+    request: PartRequest,
 ) -> RegistryCopy:
     """Write the registry as of a revision into one file; see `Registry.snapshot`."""
     file = make_absolute(file)
@@ -45,7 +60,7 @@ def take_snapshot(
     with translate_os_errors("written", file):
         remove_dead_files(file.parent, file.name)
         complete = _complete_snapshot if os.path.lexists(file) else _write_snapshot
-        contents, files = complete(backend, file, as_of, objects, progress)
+        contents, files = complete(backend, file, as_of, objects, progress, request)
     return summarise_copy(
         f"the snapshot {str(file)!r}",
         contents.registry,
@@ -67,45 +82,83 @@ class _Contents:
     tag: str | None
     timezone: str | None
     notes: list[str]
+    part: SnapshotPart | None = None
     rows: dict[str, int] = field(default_factory=dict)
 
 
-def _find_contents(view: ReadTransaction, witness: StoreWitness, objects: ContentStore) -> _Contents:
+def _find_contents(
+    view: ReadTransaction, witness: StoreWitness, objects: ContentStore, request: PartRequest
+) -> _Contents:
     return _Contents(
         registry=_read_registry_id(view, objects),
         head=find_head(view.connection, view.revision),
         tag=_find_tag(view),
         timezone=read_timezone(view.connection),
         notes=witness.list_warnings(view.connection),
+        part=_find_part(view, request),
     )
 
 
+def _find_part(view: ReadTransaction, request: PartRequest) -> SnapshotPart | None:
+    """Return the part that is requested, with the Ids of its panels; that of a partial snapshot is in its own part."""
+    own = find_part(view.connection)
+    if not request.experiments and not request.names:
+        return own
+    experiments, names = (tuple(dict.fromkeys(words)) for words in (request.experiments, request.names))
+    panels = {panel.panel for panel in view.find_panels(names)} if names else set()
+    for experiment in experiments:
+        panels |= {*list_experiment_panels(view.connection, experiment, view.revision)}
+    if own is not None and not panels <= {*own.panels}:
+        raise LeftOutError(
+            f"this is a partial snapshot with the files of the panels of {own}; the files of"
+            f" {shorten(sorted(panels - {*own.panels}))} were left out; the whole is {own.whole}",
+            panels=sorted(panels - {*own.panels}),
+            whole=own.whole,
+        )
+    whole = _describe_origin(view) if own is None else own.whole
+    return SnapshotPart(experiments, names, tuple(sorted(panels)), whole)
+
+
+def _describe_origin(view: ReadTransaction) -> str:
+    return f"revision {view.revision} of {escape_undecodable(mask_database_url(view.backend.database.url))}"
+
+
 def _write_snapshot(
-    backend: Backend, file: Path, as_of: AsOf, objects: ContentStore, progress: Progress
+    backend: Backend,
+    file: Path,
+    as_of: AsOf,
+    objects: ContentStore,
+    progress: Progress,
+    request: PartRequest,
 ) -> tuple[_Contents, CopiedFiles]:
     """Write the file, and copy the stored files before it gets its name."""
     witness = StoreWitness(backend, as_of)
     with ExitStack() as stack:
         with backend.read_transaction(as_of) as view:
             lift_idle_limit(view.connection)
-            contents = _find_contents(view, witness, objects)
+            contents = _find_contents(view, witness, objects, request)
             file.parent.mkdir(parents=True, exist_ok=True)
             note_file("the snapshot", file)
             claim = stack.enter_context(claim_output(file.parent, file.name))
             hidden = stack.enter_context(atomic_write(file, stem=claim.stem))
-            contents.rows = _write_rows(backend, view, hidden, contents, progress)
+            contents.rows = _write_rows(view, hidden, contents, progress)
         files = _copy_files(backend, hidden, objects, contents.registry, progress)
         make_read_only(hidden)
     return contents, files
 
 
 def _complete_snapshot(
-    backend: Backend, file: Path, as_of: AsOf, objects: ContentStore, progress: Progress
+    backend: Backend,
+    file: Path,
+    as_of: AsOf,
+    objects: ContentStore,
+    progress: Progress,
+    request: PartRequest,
 ) -> tuple[_Contents, CopiedFiles]:
     """Copy the stored files that a snapshot of the same revision lacks; refuse any other file."""
     witness = StoreWitness(backend, as_of)
     with backend.read_transaction(as_of) as view:
-        contents = _find_contents(view, witness, objects)
+        contents = _find_contents(view, witness, objects, request)
     if not _is_snapshot(file, contents, progress):
         raise ConflictError(
             f"there is a file {str(file)!r} already; a snapshot does not replace it", path=str(file)
@@ -124,6 +177,7 @@ def _is_snapshot(file: Path, contents: _Contents, progress: Progress) -> bool:
             return (
                 closure is not None
                 and closure.reason == "snapshot"
+                and closure.part == contents.part
                 and read_owner(connection) == contents.registry
                 and (read_snapshot_tag(connection), read_timezone(connection))
                 == (contents.tag, contents.timezone)
@@ -168,21 +222,19 @@ def _find_tag(view: ReadTransaction) -> str | None:
     return read_snapshot_tag(view.connection) if is_newest else None
 
 
-def _write_rows(
-    backend: Backend, view: ReadTransaction, file: Path, contents: _Contents, progress: Progress
-) -> dict[str, int]:
+def _write_rows(view: ReadTransaction, file: Path, contents: _Contents, progress: Progress) -> dict[str, int]:
     """Write the rows; return their numbers by table."""
-    origin = f"revision {view.revision} of {escape_undecodable(mask_database_url(backend.database.url))}"
     with populate_database(f"sqlite:///{file}", contents.registry, write_ahead_log=False) as target:
         rows = copy_rows(view.connection, target, rows_as_of(view.revision), progress)
         record_closure(
             target,
             "snapshot",
-            origin,
+            _describe_origin(view),
             instants.now(),
             build_signature(),
             tag=contents.tag,
             timezone=contents.timezone,
+            part=contents.part,
         )
     return rows
 

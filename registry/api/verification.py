@@ -22,13 +22,15 @@ from registry.api.collecting import (
 from registry.api.damaged_files import DamagedFile, find_damaged_files
 from registry.api.late_patterns import describe_missing_patterns
 from registry.api.sealed_history import SealedHistory, read_claim
+from registry.database.closing import find_part
 from registry.errors import CorruptionError
 from registry.heads import Head, parse_head
 from registry.lookup import integrity_rules, stored_files
 from registry.lookup.missing_patterns import count_files_without_pattern
+from registry.lookup.partial_files import list_files_outside
 from registry.lookup.recorded_mix_ups import find_mix_ups
 from registry.parallel import Progress
-from registry.records import Problem, RecordedFile, Verification
+from registry.records import LeftOutFiles, Problem, RecordedFile, Verification
 from registry.settings import location_warnings
 from registry.store import manifest_sha256
 
@@ -52,12 +54,14 @@ class CheckedRows:
     files: list[RecordedFile] | None = None
     constants: int = 0
     without_patterns: int = 0
+    left_out: LeftOutFiles | None = None
 
     @property
     def notes(self) -> list[str]:
         """The notes on the history."""
         unread = [] if self.files is not None else [_UNREAD]
-        return [*self.history.notes, *unread]
+        left_out = [] if self.left_out is None else [f"left out of this partial snapshot: {self.left_out}"]
+        return [*self.history.notes, *unread, *left_out]
 
 
 def verify(
@@ -85,7 +89,7 @@ def verify(
         unreferenced = keep_all_files(unreferenced)
     if collect and any(file.kept is None for file in unreferenced):
         unreferenced = remove_unreferenced_files(backend, unreferenced)
-    notes = [*history.notes, *summarise_unreferenced_files(unreferenced, keep_all=bool(problems))]
+    notes = [*rows.notes, *summarise_unreferenced_files(unreferenced, keep_all=bool(problems))]
     notes += location_warnings(backend.database.url)
     if rows.without_patterns:
         notes.append(describe_missing_patterns(rows.without_patterns))
@@ -108,8 +112,16 @@ def verify(
     )
 
 
-def check_rows(backend: Backend, quoted: Sequence[Head], progress: Progress) -> CheckedRows:
-    """Compare the schema with this software's, every seal and rule with the rows, and every manifest with its name."""
+def check_rows(
+    backend: Backend, quoted: Sequence[Head], progress: Progress, *, everything: bool = False
+) -> CheckedRows:
+    """Compare the schema with this software's, every seal and rule with the rows, and every manifest with its name.
+
+    Parameters
+    ----------
+    everything
+        Return also the files that a partial snapshot has left out.
+    """
     database = backend.database.name
     history = SealedHistory(database)
     problems = [Problem(None, database, text) for text in backend.database.find_differences()]
@@ -117,6 +129,8 @@ def check_rows(backend: Backend, quoted: Sequence[Head], progress: Progress) -> 
         broken_rules = list(_check_rules(backend, history, quoted, progress, has_differences=bool(problems)))
         with backend.read_transaction() as view:
             files = stored_files.list_recorded_files(view.connection)
+            part = find_part(view.connection)
+            outside = set() if part is None else set(list_files_outside(view.connection, part))
             manifests = stored_files.list_manifests(view.connection)
             without_patterns = count_files_without_pattern(view.connection)
     except CorruptionError as error:
@@ -127,7 +141,13 @@ def check_rows(backend: Backend, quoted: Sequence[Head], progress: Progress) -> 
         for sha256, detector_type, kind, parts in manifests
         if manifest_sha256(detector_type, kind, parts) != sha256
     ]
-    return CheckedRows(history, problems, files, len(manifests), without_patterns)
+    rows = CheckedRows(history, problems, files, len(manifests), without_patterns)
+    if part is not None and not everything:
+        absent = {sha256 for sha256 in outside if not backend.store.has_object(sha256)}
+        size = sum(file.size for file in files if file.sha256 in absent)
+        rows.files = [file for file in files if file.sha256 not in absent]
+        rows.left_out = LeftOutFiles(len(absent), size, part)
+    return rows
 
 
 def _describe_damage(file: DamagedFile) -> Problem:

@@ -114,14 +114,30 @@ def snapshot(
         Path | None,
         typer.Option(metavar="DIR", help="The folder of the stored files; default: store beside FILE."),
     ] = None,
+    experiment: Annotated[
+        list[str] | None,
+        typer.Option(metavar="E", help="Only the files of the panels of this experiment; repeatable."),
+    ] = None,
+    panel: Annotated[
+        list[str] | None,
+        typer.Option(metavar="PANEL|DETECTOR_ID|DATASET", help="Only the files of these panels; repeatable."),
+    ] = None,
     json: Json = False,
 ) -> None:
     """Write the registry as of a revision into one read-only file.
 
-    With the stored files beside it, all questions and exports work without the registry.
+    With the stored files beside it, all questions and exports work without the registry. With --experiment or
+    --panel all questions do, and the exports of the panels that these ever read out or name.
     """
     with open_from_context(ctx, timezone) as registry:
-        result = registry.snapshot(file, as_of=as_of, store=to_store, progress=output.show_progress)
+        result = registry.snapshot(
+            file,
+            as_of=as_of,
+            store=to_store,
+            experiments=experiment or (),
+            panels=panel or (),
+            progress=output.show_progress,
+        )
     output.print_answer(result, _print_copy, as_json=json)
 
 
@@ -134,4 +150,5 @@ def _print_copy(result: RegistryCopy) -> None:
         store=result.store,
         rows=sum(result.rows.values()),
         files=f"{result.files} copied, {result.files_there} there already",
+        left_out=None if result.left_out is None else str(result.left_out),
     )

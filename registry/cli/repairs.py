@@ -23,6 +23,9 @@ def repair(
         Path,
         typer.Option("--from", metavar="DIR", help="A backup, or the store of any copy of the registry."),
     ],
+    everything: Annotated[
+        bool, typer.Option("--all", help="Bring also what a partial snapshot has left out.")
+    ] = False,
     dry_run: DryRun = False,
     json: Json = False,
 ) -> None:
@@ -31,7 +34,9 @@ def repair(
     Everything is verified first. Only bytes with the recorded checksums are taken, and nothing is recorded.
     """
     with open_from_context(ctx) as registry:
-        result = registry.repair(source, dry_run=dry_run, progress=output.show_progress)
+        result = registry.repair(
+            source, dry_run=dry_run, everything=everything, progress=output.show_progress
+        )
     output.print_answer(result, _print_repair, as_json=json)
     reports.end_with_problems(reports.list_remaining_problems(result))
 

@@ -7,16 +7,19 @@ until the copy that fills it is complete and its source is closed; then it is op
 
 from __future__ import annotations
 
+import json
 from dataclasses import asdict
 from typing import Any, Literal
 
+import msgspec
 import sqlalchemy as sa
 from msgspec import Struct
 
 from registry import instants, schema
 from registry.authorship import Signature
-from registry.errors import ClosedError, Remedy
+from registry.errors import ClosedError, CorruptionError, Remedy
 from registry.instants import Instant
+from registry.records import SnapshotPart
 
 Reason = Literal["arrival", "departure", "snapshot"]
 
@@ -28,14 +31,20 @@ class Closure(Struct, frozen=True):
     reason: Reason
     place: str
     closed_at: Instant
+    part: SnapshotPart | None = None
 
     def __str__(self) -> str:
         """Return the reason as a sentence."""
         return {
             "arrival": "this database is a copy of {0} that was begun at {1} and not finished; it takes no writes",
             "departure": "the registry moved to {0} at {1}; this database takes no more writes",
-            "snapshot": "this database is a snapshot of {0}, made at {1}; it takes no writes",
-        }[self.reason].format(self.place, self.closed_at)
+            "snapshot": "this database is a {2} of {0}, made at {1}{3}; it takes no writes",
+        }[self.reason].format(self.place, self.closed_at, *self._describe_part())
+
+    def _describe_part(self) -> tuple[str, str]:
+        if self.part is None:
+            return "snapshot", ""
+        return "partial snapshot", f", with the files of the panels of {self.part}"
 
 
 def find_closure(connection: sa.Connection) -> Closure | None:
@@ -51,7 +60,27 @@ def find_newest_closure(connection: sa.Connection) -> Closure | None:
 
 def _read_newest(connection: sa.Connection, query: sa.Select[Any]) -> Closure | None:
     row = connection.execute(query.order_by(schema.closure.c.number.desc()).limit(1)).one_or_none()
-    return None if row is None else Closure(row.number, row.reason, row.place, Instant(row.closed_at))
+    if row is None:
+        return None
+    place, part = _split_place(row.place)
+    return Closure(row.number, row.reason, place, Instant(row.closed_at), part)
+
+
+def find_part(connection: sa.Connection) -> SnapshotPart | None:
+    """Return the part whose files a partial snapshot has; None for any other database."""
+    closure = find_closure(connection)
+    return None if closure is None else closure.part
+
+
+def _split_place(text: str) -> tuple[str, SnapshotPart | None]:
+    """Return the place that is recorded, and the part that stands before that of a partial snapshot, as JSON."""
+    if not text.startswith("{"):
+        return text, None
+    try:
+        value, end = json.JSONDecoder().raw_decode(text)
+        return text[end:].lstrip(), msgspec.convert(value, SnapshotPart)
+    except (ValueError, RecursionError, msgspec.ValidationError):
+        raise CorruptionError("the database is damaged: which part a snapshot has cannot be read") from None
 
 
 def refuse_closed(connection: sa.Connection) -> None:
@@ -72,6 +101,7 @@ def record_closure(
     opened: bool = False,
     tag: str | None = None,
     timezone: str | None = None,
+    part: SnapshotPart | None = None,
 ) -> None:
     """Close the database to writes; with `opened` only record an arrival that was complete at once.
 
@@ -79,6 +109,8 @@ def record_closure(
     ----------
     tag, timezone
         Of a snapshot: the tag of its revision, and the registry's present time zone.
+    part
+        The part whose files a partial snapshot has. It is recorded before the place.
     """
     newest = connection.execute(sa.select(sa.func.max(schema.closure.c.number))).scalar() or 0
     connection.execute(
@@ -86,7 +118,7 @@ def record_closure(
         {
             "number": newest + 1,
             "reason": reason,
-            "place": place,
+            "place": place if part is None else f"{msgspec.json.encode(part).decode()} {place}",
             "closed_at": at,
             "opened_at": at if opened else None,
             "tag": tag,

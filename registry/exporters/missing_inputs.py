@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
-from registry.errors import CorruptionError, Remedy, UnavailableError
+from registry.errors import CorruptionError, LeftOutError, Remedy, UnavailableError
 from registry.identifiers import shorten
 from registry.parallel import map_in_threads
 from registry.records import FileUse, MissingFile
@@ -49,6 +49,7 @@ def find_missing_inputs(store: ContentStore, inputs: Iterable[Input]) -> tuple[M
             f"{problem}; it is {shorten(list(map(str, dict.fromkeys(used))))}",
             tuple(dict.fromkeys(used)),
             is_damaged=isinstance(problem, CorruptionError),
+            is_left_out=isinstance(problem, LeftOutError),
         )
         for ((sha256, _), used), problem in zip(uses.items(), problems, strict=True)
         if problem is not None
@@ -60,10 +61,12 @@ def build_error(
 ) -> CorruptionError | UnavailableError:
     """Return the refusal that names every file; corruption, unless all are sound as far as is known."""
     are_damaged = [file.is_damaged for file in missing]
-    error_class = CorruptionError if any(are_damaged) else UnavailableError
+    are_left_out = all(file.is_left_out for file in missing)
+    error_class = CorruptionError if any(are_damaged) else LeftOutError if are_left_out else UnavailableError
     sentences = [file.problem for file in missing]
     values |= {"missing": tuple(missing), "remedy": Remedy.REPAIR_STORE if any(are_damaged) else None}
     if message is not None:
         return error_class(message, details=sentences, **values)
     what = "damaged or missing" if all(are_damaged) else "unreadable or damaged"
+    what = "left out of this partial snapshot" if are_left_out else what
     return error_class.combine(f"stored files are {what}", sentences, **values)

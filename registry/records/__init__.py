@@ -24,7 +24,7 @@ from registry.records.answers import (
     Verification,
 )
 from registry.records.caches import Cache, CacheEntry, CacheRemoval
-from registry.records.copies import FileUse, MissingFile, RegistryCopy
+from registry.records.copies import FileUse, LeftOutFiles, MissingFile, RegistryCopy, SnapshotPart
 from registry.records.deployments import (
     DeployedFile,
     Deployment,
@@ -133,6 +133,7 @@ __all__ = [
     "Identity",
     "ImportOutcome",
     "InlinePicture",
+    "LeftOutFiles",
     "LeftOutRuns",
     "LinkDifference",
     "MendedFile",
@@ -164,6 +165,7 @@ __all__ = [
     "SensorMatch",
     "SettingInUse",
     "SkippedEntry",
+    "SnapshotPart",
     "Statistics",
     "Status",
     "StoredFile",

@@ -217,8 +217,9 @@ class Identity(Struct, frozen=True):
     notes: tuple[str, ...] = ()
 
 
-Damage = Literal["missing", "damaged", "unreadable", "denied", "recorded wrongly"]
+Damage = Literal["missing", "damaged", "unreadable", "denied", "left out", "recorded wrongly"]
 """``unreadable``: the disk does not give its bytes. ``denied``: this user may not read it, so nothing is known.
+``left out``: a partial snapshot has not got it, on purpose.
 ``recorded wrongly``: it has the bytes that its name promises, and the database says something else of them."""
 
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from msgspec import Struct
 
+from registry.identifiers import format_count, shorten
+
 
 class FileUse(Struct, frozen=True):
     """The use of a stored file by a version."""
@@ -18,6 +20,44 @@ class FileUse(Struct, frozen=True):
         return f"{self.kind} of gain range {self.gain_range} of panel {self.panel}, version {self.version}"
 
 
+class SnapshotPart(Struct, frozen=True):
+    """The part of a registry whose files a partial snapshot has: all files of some panels.
+
+    Attributes
+    ----------
+    experiments, names
+        The request: experiments, and the names of panels.
+    panels
+        The Ids of all panels for which these stood.
+    whole
+        The registry from which it was taken: a revision of a database.
+    """
+
+    experiments: tuple[str, ...]
+    names: tuple[str, ...]
+    panels: tuple[str, ...]
+    whole: str
+
+    def __str__(self) -> str:
+        """Return the request as it stands in a sentence."""
+        words = [f"experiment {name}" for name in self.experiments] + [f"panel {name}" for name in self.names]
+        return shorten(words)
+
+
+class LeftOutFiles(Struct, frozen=True):
+    """The files that a partial snapshot has not: their number, and their size in bytes."""
+
+    files: int
+    file_bytes: int
+    part: SnapshotPart
+
+    def __str__(self) -> str:
+        """Return it as it stands in a sentence."""
+        count = format_count(self.files, "file")
+        size = format_count(self.file_bytes, "byte")
+        return f"{count} ({size}): all but those of the panels of {self.part}"
+
+
 class MissingFile(Struct, frozen=True):
     """A recorded file that a copy lacks, because the original could not be read.
 
@@ -27,12 +67,15 @@ class MissingFile(Struct, frozen=True):
         What is wrong with the original, as a sentence that names all its uses.
     is_damaged
         Whether it is missing or damaged; not, where the system did not permit to read it.
+    is_left_out
+        Whether it was left out of a partial snapshot on purpose.
     """
 
     sha256: str
     problem: str
     uses: tuple[FileUse, ...]
     is_damaged: bool
+    is_left_out: bool = False
 
 
 class RegistryCopy(Struct, frozen=True):
@@ -50,6 +93,8 @@ class RegistryCopy(Struct, frozen=True):
         Their number by table.
     files, files_there
         The numbers of files copied now, and of those that were in the store already.
+    left_out
+        The files that a partial snapshot has not; None where all are copied.
     """
 
     registry: str
@@ -61,3 +106,4 @@ class RegistryCopy(Struct, frozen=True):
     files_there: int
     notes: tuple[str, ...] = ()
     seal: str | None = None
+    left_out: LeftOutFiles | None = None
