@@ -110,6 +110,7 @@ def test_every_module_that_parses_untrusted_input_is_in_the_table() -> None:
         "registry.exporters.psana",  # reads checksums
         "registry.api.attempts",  # compares bytes
         "registry.api.folder_checks",  # reads checksums
+        "registry.api.file_pictures",  # compares checksums
         "registry.api.export_records",  # reads a document by the module of documents, and checksums
         "registry.api.late_seals",  # JSON that calreg has put into the database
         "registry.plots.files",  # compares bytes

@@ -18,8 +18,11 @@ from harnesses.fuzz.target import Target, call_parser, decode_text
 from registry import detectors
 from registry.arrays import check_file
 from registry.configuration import read_defaults
+from registry.detectors.jungfrau import JUNGFRAU
+from registry.geometry import read_geometry
 from registry.importers.dataset_table import read_dataset_table
 from registry.importers.directory_rule import DirectoryRule
+from registry.importers.file_types import find_files_type, find_kinds
 from registry.importers.gain_maps import convert_gain_maps
 from registry.importers.left_out import list_left_out
 from registry.importers.logbook import read_logbook
@@ -40,6 +43,32 @@ _CONFIGURATIONS = (
     b'timezone = "America/Los_Angeles"\nlocal = "yes"\n[table]\nx = [1, 2.5, 1979-05-27T07:32:00Z]\n',
 )
 _MAX_TREE_ENTRIES = 24
+_GEOMETRIES = (
+    b"""# HDR PARENT IND OBJECT IND X0[um] Y0[um] Z0[um] ROT-Z ROT-Y ROT-X TILT-Z TILT-Y TILT-X
+QUAD:V1 0 JUNGFRAU:V1 0 0 0 0 90 0 0 0.1 0 0
+QUAD:V1 0 JUNGFRAU:V2 1 0 900 -7.5 0 180 0 0 0 0
+CAMERA 0 QUAD:V1 0 1e3 0 0 0 0 0 0 0 0
+IP 0 CAMERA 0 0 0 -1e5 90 0 0 0 0 0
+""",
+    b"IP 0 MTRX:4:6:75:75 0 0 0 0 0 0 0 0 0 0\n",
+    b"""; CrystFEL
+res = 13333.3
+dim0 = %
+dim2 = ss
+dim3 = fs
+rigid_group_q0 = p0,p1
+p0/dim1 = 0
+p0/min_fs = 0
+p0/max_fs = 5
+p0/min_ss = 0
+p0/max_ss = 3
+p0/corner_x = -3.5
+p0/corner_y = 8
+p0/fs = +1.0x -0.01y
+p0/ss = x +y +0.1z
+bad_edge/min_fs = 0
+""",
+)
 
 
 def encode_npy(array: object) -> bytes:
@@ -76,6 +105,30 @@ def _feed_dataset_table(folder: Path, data: bytes) -> None:
         rows.append(f"{run.dataset} {row.first_run}-{last} {row.source} {panels}\n")
     again = read_dataset_table(_write_input(folder, "datasets.txt", "".join(rows).encode()))
     assert again == table
+
+
+def _feed_geometry(folder: Path, data: bytes) -> None:
+    path = _write_input(folder, "0-end.data", data)
+    with use_small_panels():
+        geometry = call_parser(lambda: read_geometry(path, JUNGFRAU))
+    if geometry is None:
+        return
+    assert 0 < len(geometry.segments) <= JUNGFRAU.whole_sizes[-1]
+    for tiles in geometry.segments.values():
+        pixels = 0
+        for tile in tiles:
+            assert np.isfinite(tile.list_corners()).all()
+            assert tile.is_flat
+            pixels += (tile.rows[1] - tile.rows[0]) * (tile.columns[1] - tile.columns[0])
+        assert pixels == 4 * 6
+
+
+def _feed_files_type(folder: Path, data: bytes) -> None:
+    _write_input(folder, "g0_gain.npy", data)
+    with use_small_panels():
+        found = call_parser(lambda: find_files_type(folder))
+    assert found in (None, JUNGFRAU)
+    assert found is None or find_kinds(folder, found) == ["gain"]
 
 
 def _feed_logbook(folder: Path, data: bytes) -> None:
@@ -267,5 +320,12 @@ FILE_TARGETS = [
         _constant_seeds(*_CONFIGURATIONS),
         ("registry.configuration",),
     ),
+    Target(
+        "geometry",
+        _feed_geometry,
+        _constant_seeds(*_GEOMETRIES),
+        tuple(f"registry.geometry.{name}" for name in ("files", "psana", "crystfel", "numbers", "segments")),
+    ),
+    Target("files-type", _feed_files_type, make_npy_seeds, (f"{_IMPORTERS}file_types",)),
     Target("mounts", _feed_mounts, _constant_seeds(_MOUNTS), ("registry.settings",)),
 ]

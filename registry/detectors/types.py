@@ -193,6 +193,14 @@ class DetectorType:
         return self.find_device(source).most_panels or self.whole_sizes[-1]
 
     @property
+    def asic_grid(self) -> tuple[int, int] | None:
+        """The numbers of rows and columns of ASICs on a panel; None if it is not made of whole ones."""
+        (rows, columns), (asic_rows, asic_columns) = self.panel_shape, self.asic_shape
+        if rows % asic_rows or columns % asic_columns:
+            return None
+        return rows // asic_rows, columns // asic_columns
+
+    @property
     def required_kinds(self) -> tuple[str, ...]:
         """The names of the kinds that are exported by default."""
         return tuple(kind.name for kind in self.kinds if kind.required)
