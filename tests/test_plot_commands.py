@@ -1,5 +1,6 @@
 """``calreg plot`` and ``registry.plots``: requests, refusals, counts and the files that are written."""
 
+import hashlib
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -9,8 +10,8 @@ from matplotlib.figure import Figure
 
 from registry import sample
 from registry.api import Registry
-from registry.errors import CorruptionError, NotFoundError
-from registry.plots import constants, differences, trend, validity
+from registry.errors import CorruptionError, NotFoundError, RequestError
+from registry.plots import constants, detector, differences, trend, validity
 from registry.records import InlinePicture
 from testing.panels import NEW_A, PANEL_A, PANEL_B, PANEL_C, use_small_panels, write_panel_folder
 from testing.registries import RegistryLocation
@@ -76,7 +77,7 @@ def test_every_picture_is_drawn_from_what_is_recorded(
 ) -> None:
     fill_registry(registry, tmp_path)
     drawn = {}
-    for module in (constants, differences, trend, validity):
+    for module in (constants, detector, differences, trend, validity):
 
         def record_subject(subject: object, *_: object, module: object = module) -> Figure:
             drawn[module] = subject
@@ -90,7 +91,7 @@ def test_every_picture_is_drawn_from_what_is_recorded(
         (PANEL_A, 0, 1, 2),
         (PANEL_B, 0, 0, 1),
     ]
-    subject = drawn[constants]
+    subject = drawn[detector]
     assert (subject.title, subject.subtitle) == (
         f"Constants of {RUN}, {SOURCE}",
         f"2 panels, valid at {AT} (begin of the run), as of revision 11",
@@ -138,6 +139,131 @@ def test_every_picture_is_drawn_from_what_is_recorded(
     assert low <= middle <= high < 400
 
 
+GEOMETRY = """\
+CAMERA 0 JUNGFRAU:V1 0 0 0 0 0 0 0 0 0 0
+CAMERA 0 JUNGFRAU:V1 1 0 600 0 0 0 0 0 0 0
+IP 0 CAMERA 0 0 0 -1000 90 0 0 0 0 0
+"""
+
+
+@pytest.mark.slow
+def test_a_detector_is_one_map_of_each_kind_unless_its_panels_or_gain_ranges_are_asked_for(
+    sqlite_calreg: Calreg,
+) -> None:
+    def list_maps(*options: str) -> set[tuple[str, str, int]]:
+        answer = sqlite_calreg.run(
+            "plot", "constants", RUN, "-o", "x.png", "--force", "--json", *options
+        ).json
+        return {(row["panel"], row["kind"], row["gain_range"]) for row in answer["pixels"]}
+
+    panels, kinds = (PANEL_A, PANEL_B), ("gain", "offset")
+    assert list_maps() == {(panel, kind, 0) for panel in panels for kind in kinds}
+    assert list_maps("--gain-range", "2", "--gain-range", "1", "--type", "pixel_gain") == {
+        (panel, "gain", gain_range) for panel in panels for gain_range in (1, 2)
+    }
+    every = {(panel, kind, gain_range) for panel in panels for kind in kinds for gain_range in range(3)}
+    assert list_maps("--panels") == every
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("suffix", ["png", "svg", "pdf"])
+def test_a_detector_is_assembled_by_its_geometry_file_with_the_same_bytes_each_time(
+    suffix: str, sqlite_calreg: Calreg
+) -> None:
+    Path("0-end.data").write_text(GEOMETRY)
+    for name in ("a", "b"):
+        sqlite_calreg.run(
+            "plot",
+            "constants",
+            RUN,
+            "--geometry",
+            "0-end.data",
+            "--type",
+            "pixel_gain",
+            "-o",
+            f"{name}.{suffix}",
+        )
+    first, second = (Path(f"{name}.{suffix}").read_bytes() for name in ("a", "b"))
+    assert first == second
+
+
+def test_the_picture_names_its_geometry_and_what_is_not_interpolated(
+    sqlite_calreg: Calreg, shared: RegistryLocation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    drawn = []
+    monkeypatch.setattr(detector, "draw", lambda *arguments: drawn.append(arguments) or Figure())
+    Path("0-end.data").write_text(GEOMETRY)
+    with shared.open() as registry:
+        registry.plots.constants(RUN, geometry="0-end.data")
+    _, _, arrangement, _ = drawn[0]
+    digest = hashlib.sha256(GEOMETRY.encode()).hexdigest()
+    assert f"'0-end.data', of psana, SHA-256 {digest[:12]}" in arrangement.note
+    assert "no value is interpolated" in arrangement.note
+    upper, lower = (tiles[0].origin for tiles in arrangement.panels)
+    # Turned by 90 degrees as a whole: what lay along y of the camera lies along -x.
+    assert (upper[0] - lower[0], upper[1] - lower[1]) == pytest.approx((0, 0.6))
+
+
+@pytest.mark.slow
+def test_files_that_are_not_registered_are_drawn_without_a_registry(
+    sqlite_calreg: Calreg, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    drawn = []
+
+    def record(subject: object, *_: object) -> Figure:
+        drawn.append(subject)
+        return Figure()
+
+    monkeypatch.setattr(constants, "draw", record)
+    monkeypatch.setenv("CALREG_DATABASE", "sqlite:////none/registry.sqlite")
+    write_panel_folder(Path("repaired-M068"), 5, ("gain", "status"))
+    stages = np.repeat([41.5, -1.39, -0.11], 24).astype("<f8")
+    stages[3] = np.nan
+    stages.tofile("gainMaps_M049.bin")
+    calreg = Calreg(None, monkeypatch)
+    answer = calreg.run("plot", "constants", "./repaired-M068", "--json").json
+    assert (answer["path"], answer["revision"]) == ("constants-repaired-M068.png", None)
+    assert {(row["kind"], row["gain_range"]) for row in answer["pixels"]} == {
+        (kind, gain_range) for kind in ("gain", "status") for gain_range in range(3)
+    }
+    printed = calreg.run("plot", "constants", "gainMaps_M049.bin", "--gain-range", "0")
+    assert printed.stdout == "picture constants-gainMaps_M049.png, of files\n"
+    assert "1 value" in printed.stderr  # NaN is drawn, and warned of
+    folder, maker = drawn
+    assert folder.title == "Not registered: 'repaired-M068'"
+    assert "no registry was asked" in folder.subtitle
+    digest = hashlib.sha256(stages.tobytes()).hexdigest()
+    assert maker.subtitle.endswith(f"SHA-256: file {digest[:12]}")
+    assert folder.build_heading(folder.kinds[0]) == "gain (ADU/keV)"
+
+
+def test_a_bare_word_is_a_name_and_a_path_has_a_slash(
+    sqlite_calreg: Calreg, shared: RegistryLocation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("1", "M088", PANEL_A, "front", "odd-name"):
+        write_panel_folder(Path(name))
+    monkeypatch.setattr(constants, "draw", lambda *_: Figure())
+    with shared.open() as registry:
+        draw = registry.plots.constants
+        assert draw("1", "a.png").revision == 11
+        assert draw("M088", "a.png", at=AT, force=True).revision == 11
+        assert draw(PANEL_A, "a.png", at=AT, force=True).revision == 11
+        for path in ("./1", "./M088", Path("1"), Path(PANEL_A), f"./{PANEL_A}", "front", "odd-name"):
+            assert draw(path, "a.png", force=True).revision is None
+
+
+def test_a_name_of_a_detector_and_of_a_folder_is_refused(
+    registry: Registry, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fill_registry(registry, tmp_path)
+    registry.detectors.name("front", f"{PANEL_A}_{PANEL_B}")
+    monkeypatch.setattr(detector, "draw", lambda *_: Figure())
+    assert registry.plots.constants("front", "a.png", at=AT).path == "a.png"
+    write_panel_folder(Path("front"))
+    with assert_refused(RequestError, "./front", name="front"):
+        registry.plots.constants("front", at=AT)
+
+
 @pytest.mark.slow
 def test_a_history_of_very_many_files_shows_the_recorded_medians_alone(
     sqlite_calreg: Calreg, monkeypatch: pytest.MonkeyPatch
@@ -178,9 +304,21 @@ def test_the_verb_names_the_file_that_it_wrote_and_counts_pixels_for_scripts(sql
         (2, ["constants", "1", "--at", AT], {"version": 1}),
         (2, ["constants", RUN, "--gain-range", "3"], {"known": [0, 1, 2]}),
         (2, ["constants", "M068"], {"kind": "RequestError"}),
-        (2, ["constants", "../x"], {"kind": "IdentifierError"}),
+        (3, ["constants", "../x"], {"kind": "NotFoundError"}),
         (4, ["constants", "exp=xcsls3716:run=632"], {"dataset": "exp=xcsls3716:run=632"}),
         (4, ["constants", RUN, "--at", "2018-03-05T00:00:00Z"], {"panels": [PANEL_A]}),
+        (2, ["constants", "1", "--geometry", "taken.png"], {"kind": "RequestError"}),
+        (2, ["constants", "1", "--panels"], {"kind": "RequestError"}),
+        (2, ["constants", RUN, "--panels", "--geometry", "taken.png"], {"kind": "RequestError"}),
+        (2, ["constants", RUN, "--geometry", "taken.png"], {"path": "taken.png", "line": 1}),
+        (3, ["constants", RUN, "--geometry", "none.geom"], {"path": "none.geom"}),
+        (2, ["constants", f"{PANEL_A}_{PANEL_B}_{NEW_A}", "--at", AT], {"kind": "IdentifierError"}),
+        (3, ["constants", "./none"], {"kind": "NotFoundError"}),
+        (2, ["constants", "./taken.png"], {"kind": "ArrayError"}),
+        (2, ["constants", "."], {"kind": "ArrayError"}),
+        (2, ["constants", "./"], {"kind": "ArrayError"}),
+        (2, ["constants", "./", "--at", AT], {"kind": "RequestError"}),
+        (2, ["constants", "./", "--geometry", "taken.png"], {"kind": "RequestError"}),
         (2, ["diff", "1", "2"], {"before": 1, "after": 2}),
         (2, ["diff", "5", "5"], {"before": 5, "after": 5}),
         (4, ["diff", "1", "6"], {"version": 6}),

@@ -22,7 +22,19 @@ from registry.detectors.epix10ka import EPIX10KA
 from registry.detectors.jungfrau import JUNGFRAU
 from registry.errors import ConflictError, Remedy, RequestError, UnavailableError
 from registry.instants import BEGINNING, Instant, parse_instant
-from registry.plots import constants, differences, files, page, pixels, time_axis, trend, validity
+from registry.plots import (
+    arrangement,
+    constants,
+    details,
+    detector,
+    differences,
+    files,
+    page,
+    pixels,
+    time_axis,
+    trend,
+    validity,
+)
 from registry.plots.maps import CROSS, RING
 from registry.provenance.document import InputConstants, InputPanel, RevisionReference
 from registry.records import Panel, Version
@@ -163,8 +175,12 @@ def subject_of_constants(
     )
 
 
-def maps_of(subject: constants.Subject) -> tuple[constants.PanelMaps, int]:
+def maps_of(
+    subject: constants.Subject, scale: detector.Scale | None = None
+) -> tuple[constants.PanelMaps, int]:
     block_size, spacing = constants.choose_block_size(subject.detector, len(subject.panels))
+    if scale is not None:
+        block_size, spacing = scale.block_size, scale.mark_spacing
     array = np.linspace(-42, 42, math.prod(subject.detector.panel_shape), dtype=np.float32)
     array[::2000] = 0
     array[7] = 1e4
@@ -194,6 +210,98 @@ def test_constants_of_any_detector_are_legible(panels: int, monkeypatch: pytest.
         assert {panel.panel for panel in subject.panels} <= set(written)
         assert "1  M001  version 1001" in written
         assert "until 2018-10-25T07:00:00.123456Z" in written
+
+
+def draw_detector(
+    subject: constants.Subject, places: arrangement.Arrangement | None = None
+) -> tuple[Figure, arrangement.Arrangement]:
+    """Draw all panels on one map, each with 263 dead pixels and one odd one."""
+    places = places or arrangement.arrange_in_grid(len(subject.panels), subject.detector.panel_shape)
+    scale = detector.choose_scale(places, subject.detector.panel_shape[1])
+    maps, _ = maps_of(subject, scale)
+    return detector.draw(subject, maps, places, scale.block_size), places
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("panels", "kinds"), [(2, (GAIN, OFFSET)), (7, (GAIN,)), (32, (GAIN, OFFSET, STATUS))]
+)
+def test_a_whole_detector_is_one_map_of_each_kind_with_a_table(
+    panels: int, kinds: tuple[Any, ...], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    subject = dataclasses.replace(subject_of_constants(panels, kinds), gain_ranges=(1,))
+    figure, _ = draw_detector(subject)
+    assert sum(len(axes.images) for axes in figure.axes) == len(kinds)
+    written = assert_legible(figure, monkeypatch)
+    assert "gain (ADU/keV), gain range 1" in written
+    assert {panel.panel for panel in subject.panels} <= set(written)
+    assert {f"{number} M{number:03d}" for number in range(1, panels, 2)} <= set(written)
+    assert written.count("263") == panels * sum(kind is not STATUS for kind in kinds)
+    assert written.count("1001") == len(kinds)
+
+
+@pytest.mark.slow
+def test_a_table_of_the_longest_ids_and_many_gain_ranges_has_room(monkeypatch: pytest.MonkeyPatch) -> None:
+    subject = subject_of_constants(4, EPIX10KA.kinds[:2], EPIX10KA)
+    written = assert_legible(draw_detector(subject)[0], monkeypatch)
+    assert subject.panels[1].panel in written
+    assert f"dead {CROSS} 6" in written
+    assert written.count("segment") == 2  # a table for each kind
+
+
+@pytest.mark.slow
+def test_a_detector_in_its_geometry_leaves_the_places_of_absent_segments_empty(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    subject = subject_of_constants(2)
+    grid = arrangement.arrange_in_grid(3, JUNGFRAU.panel_shape)
+    places = arrangement.Arrangement(
+        grid.panels[:2], "Places: x.data", ((2, grid.panels[2]),), axes=("y", "x"), points_down=True
+    )
+    figure, _ = draw_detector(dataclasses.replace(subject, gain_ranges=(0,)), places)
+    written = assert_legible(figure, monkeypatch)
+    assert {"2 absent", "y, mm", "x, mm", "Absent, their places left empty: 1 segment, 2."} <= set(written)
+    (axes,) = [axes for axes in figure.axes if axes.images]
+    assert axes.yaxis_inverted()
+
+
+def test_the_details_of_a_panel_are_medians_of_asics_and_counts_of_all_values() -> None:
+    array = np.ones(JUNGFRAU.panel_shape, np.float32)
+    array[256:, 768:] = 3
+    array[0, 0], array[0, 1] = 0, 1000
+    detail = details.build_detail(array, GAIN, JUNGFRAU.asic_grid)
+    assert detail.asics is not None
+    assert detail.asics.tolist() == [[1, 1, 1, 1], [1, 1, 1, 3]]
+    assert (detail.median, detail.outside, int(detail.counts.sum())) == (1, 1, array.size - 2)
+    flags = details.build_detail((array == 3).astype(np.uint64), STATUS, JUNGFRAU.asic_grid)
+    assert flags.asics is not None
+    assert flags.asics.tolist() == [[0, 0, 0, 0], [0, 0, 0, 65536]]
+    dead = details.build_detail(np.zeros((4, 6), np.float32), GAIN, None)
+    assert (dead.asics, dead.median, dead.outside) == (None, None, 0)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("asic_grid", [(2, 4), None])
+def test_details_stand_beside_the_map_of_one_panel(
+    asic_grid: tuple[int, int] | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    subject = dataclasses.replace(subject_of_constants(1, (GAIN, STATUS)), gain_ranges=(0, 2))
+    array = make_panel_array("gain", 0)
+    arrays = {
+        ("gain", 0): array, ("gain", 2): np.zeros_like(array),
+        ("status", 0): np.eye(*array.shape, dtype=np.uint64), ("status", 2): np.zeros(array.shape, np.uint64),
+    }  # fmt: skip
+    block_size, spacing = constants.choose_block_size(JUNGFRAU, 1)
+    kinds = {"gain": GAIN, "status": STATUS}
+    maps = {
+        (name, gain_range, 0): pixels.build_panel_map(values, kinds[name], block_size, spacing)
+        for (name, gain_range), values in arrays.items()
+    }
+    built = {key: details.build_detail(values, kinds[key[0]], asic_grid) for key, values in arrays.items()}
+    written = assert_legible(constants.draw(subject, maps, block_size, built), monkeypatch)
+    assert "no value" in written
+    assert "pixels" in written
+    assert ("flagged pixels, of the 2 x 4 ASICs as they lie" in written) == (asic_grid is not None)
 
 
 @pytest.mark.slow

@@ -1,31 +1,36 @@
-"""Collect what pictures of arrays show: resolve the request, read and verify the arrays, and draw them."""
+"""Collect what pictures of constants show: resolve the request, read and verify the arrays, and draw them."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
-
-from numpy.typing import NDArray
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 from registry import detectors
 from registry.api.backend import Backend, ReadTransaction
-from registry.detectors import DetectorType, Kind
-from registry.errors import RequestError
-from registry.exporters.assembly import build_assemblies, name_missing_in
-from registry.identifiers import format_count
+from registry.api.panel_maps import (
+    SHORT_DIGEST,
+    Parts,
+    build_maps,
+    check_gain_ranges,
+    count_pixels,
+    read_parts,
+)
+from registry.identifiers import format_count, quote
 from registry.lookup import versions
 from registry.lookup.resolution import REQUEST, ArrayRequest, resolve, resolve_version
 from registry.lookup.revisions import AsOf
-from registry.parallel import Progress, map_in_threads
+from registry.parallel import Progress
 from registry.plots.files import PictureFile
 from registry.provenance.document import InputPanel, Resolution
-from registry.records import Picture, PixelCounts
-from registry.store import ContentStore
+from registry.records import Picture
 
 if TYPE_CHECKING:
     # It imports matplotlib, which is not needed for a request that is refused.
-    from registry.plots.constants import PanelMaps, Subject
+    from registry.plots.arrangement import Arrangement
+    from registry.plots.subject import PanelMaps, Subject
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,15 +44,34 @@ class _ResolvedConstants:
     withdrawn: bool = False
 
 
+@dataclass(frozen=True, slots=True)
+class Form:
+    """How constants are drawn.
+
+    Attributes
+    ----------
+    gain_ranges
+        None means gain range 0 of a whole detector on one map, and all of panels on maps of their own.
+    geometry
+        The geometry file by which a detector is assembled.
+    each_panel
+        Whether each panel of a detector has a map of its own.
+    """
+
+    gain_ranges: Sequence[int] | None = None
+    geometry: Path | None = None
+    each_panel: bool = False
+
+
 def draw_constants(
     backend: Backend,
     file: PictureFile,
     request: ArrayRequest | int,
-    gain_ranges: Sequence[int] | None,
+    form: Form,
     as_of: AsOf,
     progress: Progress,
 ) -> Picture:
-    """Draw a map of each panel, kind and gain range; see `Plots.constants`."""
+    """Draw maps of the panels of a detector, or of a version; see `Plots.constants`."""
     with backend.read_transaction(as_of) as view:
         resolved = (
             _resolve_version(view, request) if isinstance(request, int) else _resolve_detector(view, request)
@@ -56,27 +80,92 @@ def draw_constants(
     from registry.plots import constants
 
     detector = detectors.find_detector_type(resolution.detector_type)
+    is_whole = form.geometry is not None or (len(resolution.panels) > 1 and not form.each_panel)
     subject = constants.Subject(
         title=resolved.title,
         subtitle=resolved.subtitle,
         detector=detector,
         kinds=tuple(detector.find_kind_of_type(name) for name in resolution.types),
-        gain_ranges=check_gain_ranges(detector, gain_ranges),
+        gain_ranges=check_gain_ranges(detector, form.gain_ranges, (0,) if is_whole else None),
         panels=resolution.panels,
         withdrawn=resolved.withdrawn,
     )
-    block_size, mark_spacing = constants.choose_block_size(detector, len(subject.panels))
-    maps = _build_maps(resolution, backend.store, subject, (block_size, mark_spacing), progress)
-    file.write(lambda: constants.draw(subject, maps, block_size))
+    parts = partial(read_parts, resolution, backend.store, subject)
+    if is_whole:
+        maps = _draw_detector(file, subject, resolution, form.geometry, parts, progress)
+    else:
+        maps = draw_panels(file, subject, parts, progress)
     return Picture(
         path=str(file.path),
         revision=view.revision,
-        pixels=tuple(
-            PixelCounts(subject.panels[position].panel, kind, gain_range, map_.dead.count, map_.odd.count)
-            for (kind, gain_range, position), map_ in maps.items()
-        ),
+        pixels=count_pixels(subject, maps),
         warnings=resolved.warnings,
     )
+
+
+def _draw_detector(
+    file: PictureFile,
+    subject: Subject,
+    resolution: Resolution,
+    geometry: Path | None,
+    parts: Parts,
+    progress: Progress,
+) -> PanelMaps:
+    from registry.plots import detector
+    from registry.plots.arrangement import arrange_in_grid
+
+    shape = subject.detector.panel_shape
+    if geometry is None:
+        arrangement = arrange_in_grid(len(subject.panels), shape)
+    else:
+        arrangement = _arrange_by_geometry(subject, resolution, geometry)
+    scale = detector.choose_scale(arrangement, shape[1])
+    maps, _ = build_maps(subject, parts, scale.block_size, scale.mark_spacing, progress)
+    file.write(lambda: detector.draw(subject, maps, arrangement, scale.block_size))
+    return maps
+
+
+def _arrange_by_geometry(subject: Subject, resolution: Resolution, path: Path) -> Arrangement:
+    """Return the panels where a geometry file has their segments."""
+    from registry.geometry import place_panels, read_geometry
+    from registry.plots.arrangement import Arrangement
+
+    geometry = read_geometry(path, subject.detector)
+    source = resolution.configuration.source if resolution.configuration else None
+    segments = resolution.segments
+    if segments is None and resolution.precedes_segments:
+        segments = detectors.find_default_segments(subject.detector, len(subject.panels), source)
+    absent = place_panels(geometry, subject.detector, segments, len(subject.panels), source)
+    direction = "down" if geometry.points_down else "up"
+    return Arrangement(
+        panels=tuple(geometry.segments[number] for number in segments or ()),
+        absent=tuple((number, geometry.segments[number]) for number in absent),
+        axes=geometry.axes,
+        points_down=geometry.points_down,
+        note=(
+            f"Places: {quote(geometry.name)}, of {geometry.program}, SHA-256 {geometry.sha256[:SHORT_DIGEST]};"
+            f" {geometry.axes[0]} to the right and {geometry.axes[1]} {direction}, as {geometry.program} shows it."
+            " Panels are projected along z, and no value is interpolated: a dot shows the square of pixels that lies"
+            " there."
+        ),
+    )
+
+
+def draw_panels(
+    file: PictureFile,
+    subject: Subject,
+    parts: Parts,
+    progress: Progress,
+) -> PanelMaps:
+    """Draw a map for each panel, kind and gain range; of one panel with details beside it."""
+    from registry.plots import constants
+
+    block_size, mark_spacing = constants.choose_block_size(subject.detector, len(subject.panels))
+    maps, details = build_maps(
+        subject, parts, block_size, mark_spacing, progress, has_details=len(subject.panels) == 1
+    )
+    file.write(lambda: constants.draw(subject, maps, block_size, details))
+    return maps
 
 
 def _resolve_version(view: ReadTransaction, number: int) -> _ResolvedConstants:
@@ -103,46 +192,5 @@ def _resolve_detector(view: ReadTransaction, request: ArrayRequest) -> _Resolved
 
 
 def label_panel(panel: InputPanel) -> str:
-    """Return the panel Id with its M-number."""
+    """Return a panel Id, with its M-number."""
     return f"{panel.panel} ({panel.alias})" if panel.alias else panel.panel
-
-
-def check_gain_ranges(detector: DetectorType, wanted: Sequence[int] | None) -> tuple[int, ...]:
-    """Return the wanted gain ranges in their order, by default all; refuse unknown ones."""
-    known = range(detector.gain_ranges)
-    for gain_range in wanted or ():
-        if gain_range not in known:
-            message = f"{detector.name} has no gain range {gain_range}; known: {', '.join(map(str, known))}"
-            raise RequestError(message, known=list(known))
-    return tuple(sorted(set(wanted))) if wanted else tuple(known)
-
-
-def _build_maps(
-    resolution: Resolution,
-    store: ContentStore,
-    subject: Subject,
-    block_size: tuple[int, int],
-    progress: Progress,
-) -> PanelMaps:
-    """Read every array and reduce it to its map at once: those of a large detector do not fit into memory."""
-    from registry.plots.pixels import PanelMap, build_panel_map
-
-    def reduce(part: tuple[Kind, int, int, NDArray[Any]]) -> tuple[tuple[str, int, int], PanelMap]:
-        kind, gain_range, panel, array = part
-        return (kind.name, gain_range, panel), build_panel_map(array, kind, *block_size)
-
-    def read_parts() -> Iterator[tuple[Kind, int, int, NDArray[Any]]]:
-        for assembly in assemblies:
-            for part in assembly.read_parts(subject.gain_ranges):
-                yield assembly.kind, part.gain_range, part.panel, part.array.copy()
-
-    maps, assemblies = {}, build_assemblies(resolution, store)
-    total = len(subject.kinds) * len(subject.gain_ranges) * len(subject.panels)
-    with (
-        name_missing_in(assemblies, subject.gain_ranges),
-        progress("reading constants", total) as advance,
-    ):
-        for key, panel_map in map_in_threads(reduce, read_parts()):
-            maps[key] = panel_map
-            advance()
-    return maps

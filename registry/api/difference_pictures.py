@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 from numpy.typing import NDArray
 
-from registry.api.array_pictures import check_gain_ranges, label_panel
+from registry.api.array_pictures import label_panel
 from registry.api.backend import Backend
 from registry.api.comparison import compare_arrays, resolve_comparable_versions
+from registry.api.panel_maps import check_gain_ranges
 from registry.array_changes import subtract_uniform
 from registry.detectors import ZeroMeaning
 from registry.errors import Remedy, RequestError

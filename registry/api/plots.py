@@ -7,17 +7,17 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from registry.api.backend import InstantLike, Noun
-from registry.detectors import parse_detector_id
+from registry.api.picture_paths import choose_path, is_version_number, refuse_options_of_detectors
 from registry.errors import RequestError
 from registry.files import translate_os_errors
-from registry.identifiers import Dataset, is_dataset, is_m_number
+from registry.identifiers import Dataset
+from registry.lookup.detector_names import list_detector_names
 from registry.lookup.resolution import ArrayRequest
 from registry.lookup.revisions import AsOf
+from registry.lookup.targets import parse_target
 from registry.parallel import Progress, no_progress
 from registry.plots.files import PictureFile, check_picture_file
 from registry.records import InlinePicture, Picture
-
-_MAX_DIGITS = 19  # of a version's number
 
 
 class Plots(Noun):
@@ -41,41 +41,83 @@ class Plots(Noun):
 
     def constants(
         self,
-        target: str | int,
+        target: str | int | Path,
         output: str | Path | None = None,
         *,
         source: str | None = None,
         at: InstantLike | None = None,
         types: Sequence[str] | None = None,
         gain_ranges: Sequence[int] | None = None,
+        geometry: str | Path | None = None,
+        panels: bool = False,
         as_of: AsOf = None,
         force: bool = False,
         progress: Progress = no_progress,
     ) -> Picture:
-        """Draw a map of each panel, kind and gain range, with its dead and odd pixels marked and counted.
+        """Draw maps of constants, with dead and odd pixels marked and counted.
+
+        Of a detector all panels are on one map for each kind and gain range, with a table of the panels. Of one panel,
+        a version or files there is a map for each kind and gain range, with the medians of the ASICs and a histogram.
 
         Parameters
         ----------
         target
-            A version's number, a dataset or a detector Id.
+            A version's number, a dataset or a detector Id. A path, or a text with a ``/`` in it, is that of a folder
+            or of a maker's file, of which nothing needs to be registered; so is the name of one in the working folder
+            that is not a name of the registry.
         source, at, types
-            As for `Registry.constants`; they cannot be given with a version.
+            As for `Registry.constants`; of these only `types` can be given with a path, and none with a version.
         gain_ranges
-            By default all.
+            By default all; of a detector on one map gain range 0.
+        geometry
+            A geometry file of psana or CrystFEL, by which the detector is assembled.
+        panels
+            Draw a map for each panel.
 
         Raises
         ------
         NotValidError
             The version is a gap; or as for `Registry.constants`.
+        ArrayError
+            The files cannot be taken for constants.
         """
-        _name_target(target)  # refused before anything else
-        from registry.api.array_pictures import draw_constants
+        path = choose_path(target, self._is_known_name)
+        if path is not None:
+            return draw_path(
+                path,
+                output,
+                types=types,
+                gain_ranges=gain_ranges,
+                force=force,
+                progress=progress,
+                source=source,
+                at=at,
+                as_of=as_of,
+                geometry=geometry,
+                panels=panels,
+            )
+        name = target if isinstance(target, int) else str(target)
+        _name_target(name)  # refused before anything else
+        from registry.api.array_pictures import Form, draw_constants
+
+        form = Form(gain_ranges, None if geometry is None else Path(geometry), panels)
 
         def draw(file: PictureFile) -> Picture:
-            request = self._read_target(target, source, at, types, as_of)
-            return draw_constants(self._backend, file, request, gain_ranges, as_of, progress)
+            request = self._read_target(name, source, at, types, as_of)
+            if isinstance(request, int):
+                refuse_options_of_detectors("a version", geometry=geometry, panels=panels)
+            if geometry is not None and panels:
+                raise RequestError(
+                    "a geometry assembles the panels: they cannot have maps of their own with it"
+                )
+            return draw_constants(self._backend, file, request, form, as_of, progress)
 
         return _draw(output, draw, force=force)
+
+    def _is_known_name(self, name: str) -> bool:
+        """Tell whether a name is that of a detector in the newest revision."""
+        with self._backend.read_transaction(None) as view:
+            return any(known.name == name for known in list_detector_names(view.connection, view.revision))
 
     def _read_target(
         self,
@@ -85,7 +127,7 @@ class Plots(Noun):
         types: Sequence[str] | None,
         as_of: AsOf,
     ) -> ArrayRequest | int:
-        if not isinstance(target, int) and not _is_number(target):
+        if not isinstance(target, int) and not is_version_number(target):
             instant = self._backend.parse_optional_instant(at, as_of)
             return ArrayRequest(target, source, instant, tuple(types or ()))
         if source is not None or at is not None or types:
@@ -202,6 +244,23 @@ class Plots(Noun):
         return _draw(output, draw, force=force)
 
 
+def draw_path(
+    path: Path,
+    output: str | Path | None,
+    *,
+    types: Sequence[str] | None,
+    gain_ranges: Sequence[int] | None,
+    force: bool,
+    progress: Progress,
+    **options: object,
+) -> Picture:
+    """Draw the constants in files, without a registry, and refuse other options; see `Plots.constants`."""
+    refuse_options_of_detectors("a path", **options)
+    from registry.api.file_pictures import draw_files
+
+    return _draw(output, lambda file: draw_files(file, path, types or (), gain_ranges, progress), force=force)
+
+
 def name_picture(verb: str, *targets: str | int) -> Path:
     """Return the name of a PNG after what it shows; refuse a target that is not a valid name."""
     names = map(str, targets) if verb == "diff" else map(_name_target, targets)
@@ -221,18 +280,14 @@ def _draw(output: str | Path | None, draw: Callable[[PictureFile], Picture], *, 
         return InlinePicture(None, drawn.revision, drawn.pixels, drawn.warnings, file.path.read_bytes())
 
 
-def _is_number(target: str) -> bool:
-    return target.isascii() and target.isdecimal() and len(target) <= _MAX_DIGITS
-
-
 def _name_target(target: str | int) -> str:
     """Return the target as a part of a file name; refuse one that is not a valid name."""
-    if isinstance(target, int) or _is_number(target):
+    if isinstance(target, int) or is_version_number(target):
         return f"version-{target}"
-    if is_m_number(target):
-        return target
-    if is_dataset(target):
+    parsed = parse_target(target)
+    if parsed.category == "run":
         dataset = Dataset.parse(target)
         return f"{dataset.experiment}-run-{dataset.run}"
-    panels = parse_detector_id(target)
-    return panels[0] if len(panels) == 1 else f"{panels[0]}-and-{len(panels) - 1}-more"
+    if len(parsed.identifiers) > 1:
+        return f"{parsed.identifiers[0]}-and-{len(parsed.identifiers) - 1}-more"
+    return parsed.identifiers[0] if parsed.identifiers else parsed.name

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -31,6 +31,14 @@ Output = Annotated[
 GainRanges = Annotated[
     list[int] | None, typer.Option("--gain-range", metavar="G", help="0, 1 ...; default: all; repeatable.")
 ]
+MapGainRanges = Annotated[
+    list[int] | None,
+    typer.Option(
+        "--gain-range",
+        metavar="G",
+        help="0, 1 ...; default: all, and 0 of a detector on one map; repeatable.",
+    ),
+]
 Force = Annotated[bool, typer.Option("--force", "-f", help="Replace an existing file.")]
 
 
@@ -40,14 +48,22 @@ def plot_constants(
     target: Annotated[
         str,
         typer.Argument(
-            metavar="VERSION|DATASET|DETECTOR_ID", help="A version's number, a run, or panel Ids joined by _."
+            metavar="VERSION|DATASET|DETECTOR_ID|PATH",
+            help="A version's number, a run, panel Ids joined by _; a folder or maker's file, as ./NAME.",
         ),
     ],
     file: Output = None,
     source: Source = None,
     at: At = None,
     types: Types = None,
-    gain_ranges: GainRanges = None,
+    gain_ranges: MapGainRanges = None,
+    geometry: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="Assemble the detector by a geometry file of psana or CrystFEL."),
+    ] = None,
+    panels: Annotated[
+        bool, typer.Option("--panels", help="Draw a map for each panel of a detector.")
+    ] = False,
     as_of: AsOf = None,
     timezone: Timezone = None,
     force: Force = False,
@@ -55,20 +71,31 @@ def plot_constants(
 ) -> None:
     """Draw maps of constants.
 
-    There is one map for each panel, kind and gain range; dead and odd pixels are marked and counted.
+    All panels of a detector are on one map of each kind. Of one panel there is a map of each kind and gain range, with
+    the medians of its ASICs and a histogram. Dead and odd pixels are marked and counted.
+    A word with a / in it is the path of files that need not be registered; a registry is not needed then.
     """
-    with open_from_context(ctx, timezone) as registry:
-        picture = registry.plots.constants(
-            target,
-            file or _name_file("constants", target),
-            source=source,
-            at=at,
-            types=types,
-            gain_ranges=gain_ranges,
-            as_of=as_of,
-            force=force,
-            progress=output.show_progress,
-        )
+    from registry.api.picture_paths import find_stated_path, name_path
+
+    options: dict[str, Any] = {
+        "source": source,
+        "at": at,
+        "types": types,
+        "gain_ranges": gain_ranges,
+        "geometry": geometry,
+        "panels": panels,
+        "as_of": as_of,
+        "force": force,
+        "progress": output.show_progress,
+    }
+    path = find_stated_path(target)
+    if path is not None:
+        from registry.api.plots import draw_path
+
+        picture = draw_path(path, file or Path(f"constants-{name_path(path)}.png"), **options)
+    else:
+        with open_from_context(ctx, timezone) as registry:
+            picture = registry.plots.constants(target, file or _name_file("constants", target), **options)
     output.print_answer(picture, _print_picture, as_json=json)
 
 
@@ -187,4 +214,5 @@ def _name_file(verb: str, *targets: str | int) -> Path:
 
 
 def _print_picture(picture: Picture) -> None:
-    output.print_text(f"picture {picture.path}, as of revision {picture.revision}")
+    origin = "of files" if picture.revision is None else f"as of revision {picture.revision}"
+    output.print_text(f"picture {picture.path}, {origin}")

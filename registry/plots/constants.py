@@ -1,4 +1,4 @@
-"""Pictures of constants: a map of every panel, for each kind and gain range."""
+"""Pictures of constants: a map of every panel, for each kind and gain range; of one panel with details beside it."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from dataclasses import dataclass
 
 import matplotlib as mpl
 from matplotlib.figure import Figure
-from msgspec import UNSET
 
 from registry.detectors import DetectorType, Kind, ZeroMeaning
+from registry.plots.details import DETAIL_WIDTH, PanelDetail, draw_details, measure_details
 from registry.plots.files import RESOLUTION
-from registry.plots.maps import CROSS, MARK_SIZE, MARKS_FOOTNOTE, RING, draw_map, label_pixels
+from registry.plots.maps import MARK_SIZE, draw_map, label_pixels
 from registry.plots.page import (
     HEADING,
     MARGIN,
@@ -23,31 +23,29 @@ from registry.plots.page import (
     measure_height,
     wrap_text,
 )
-from registry.plots.pixels import COLOUR_PERCENTILES, ODD_THRESHOLD, PanelMap, find_colour_limits
-from registry.provenance.document import InputConstants, InputPanel
+from registry.plots.pixels import find_colour_limits
+from registry.plots.subject import (
+    PanelMaps,
+    Subject,
+    describe_counts,
+    find_constants,
+    label_place,
+    list_footnotes,
+)
+from registry.provenance.document import InputPanel
+
+__all__ = ["PanelMaps", "Subject", "choose_block_size", "draw"]
+
+Details = Mapping[tuple[str, int], PanelDetail]
+"""By kind and gain range, of one panel."""
 
 _COLOURS = "viridis"
 _SPACING = 0.14
 _COLOUR_BAR_HEIGHT = 0.5  # inches for a colour bar with its numbers and unit
 _MIN_WIDTH = 6.5
 _MAX_COLUMNS = 4  # gain ranges side by side
-
-
-@dataclass(frozen=True, slots=True)
-class Subject:
-    """The constants to draw, with titles; ``withdrawn``: they are a withdrawn version, whose end is not known."""
-
-    title: str
-    subtitle: str
-    detector: DetectorType
-    kinds: tuple[Kind, ...]
-    gain_ranges: tuple[int, ...]
-    panels: tuple[InputPanel, ...]
-    withdrawn: bool = False
-
-
-PanelMaps = Mapping[tuple[str, int, int], PanelMap]
-"""By kind, gain range and position of the panel."""
+_MAX_ROWS = 3  # of one panel: gain ranges one below the other
+_DETAIL_GAP = 0.3
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,10 +59,15 @@ class _Grid:
     axis_width: float  # on the left, for the numbers of the rows
     caption_height: float  # above each map
     footer_height: float  # with the count, and where there is one panel its axis
+    detail_height: float = 0.0  # beside the map of one panel
+
+    @property
+    def maps_width(self) -> float:
+        return self.columns * (self.map_width + _SPACING) - _SPACING
 
     @property
     def total_width(self) -> float:
-        return self.columns * (self.map_width + _SPACING) - _SPACING
+        return self.maps_width + (_DETAIL_GAP + 2 * _SPACING + DETAIL_WIDTH if self.detail_height else 0.0)
 
     @property
     def row_height(self) -> float:
@@ -72,7 +75,7 @@ class _Grid:
 
     @property
     def total_height(self) -> float:
-        return self.rows * self.row_height + _COLOUR_BAR_HEIGHT
+        return max(self.rows * self.row_height + _COLOUR_BAR_HEIGHT, self.detail_height)
 
 
 def choose_block_size(detector: DetectorType, panels: int) -> tuple[int, int]:
@@ -90,14 +93,19 @@ def _choose_map_width(panels: int) -> float:
     return 1.9
 
 
-def draw(subject: Subject, maps: PanelMaps, block_size: int) -> Figure:
-    """Draw the maps; `block_size` is the side in pixels of the squares that they are medians of."""
+def draw(subject: Subject, maps: PanelMaps, block_size: int, details: Details | None = None) -> Figure:
+    """Draw the maps; `block_size` is the side in pixels of the squares that they are medians of.
+
+    `details` are those of one panel, by kind and gain range.
+    """
     captions = {
         kind.name: [_build_caption(subject, kind, panel) for panel in subject.panels]
         for kind in subject.kinds
     }
-    grid = _lay_out_grid(subject, max(len(lines) for texts in captions.values() for lines in texts))
-    across = min(len(subject.gain_ranges), _MAX_COLUMNS)
+    grid = _lay_out_grid(
+        subject, max(len(lines) for texts in captions.values() for lines in texts), has_details=bool(details)
+    )
+    across = _choose_across(len(subject.gain_ranges), has_details=bool(details))
     pitch = grid.axis_width + grid.total_width + 3 * _SPACING
     row = measure_height(HEADING) + grid.total_height + _SPACING
     heading = measure_height(HEADING) + 0.06
@@ -109,17 +117,28 @@ def draw(subject: Subject, maps: PanelMaps, block_size: int) -> Figure:
         _list_footnotes(subject, block_size),
     )
     for kind in subject.kinds:
-        page.write(MARGIN, top, [_build_heading(subject, kind)], HEADING, fontweight="bold")
+        page.write(MARGIN, top, [subject.build_heading(kind)], HEADING, fontweight="bold")
         top += heading
         for index, gain_range in enumerate(subject.gain_ranges):
             down, aside = divmod(index, across)
             corner = MARGIN + aside * pitch + grid.axis_width, top + down * row
             _draw_gain_range(page, corner, grid, subject, kind, gain_range, maps, captions[kind.name])
+            if details:
+                left = corner[0] + grid.maps_width + _DETAIL_GAP + 2 * _SPACING
+                detail_top = corner[1] + measure_height(HEADING)
+                draw_details(page, left, detail_top, details[kind.name, gain_range], kind)
         top += (down + 1) * row
     return page.figure
 
 
-def _lay_out_grid(subject: Subject, lines: int) -> _Grid:
+def _choose_across(gain_ranges: int, *, has_details: bool) -> int:
+    """Return how many gain ranges stand side by side."""
+    if has_details:
+        return 1 if gain_ranges <= _MAX_ROWS else 2
+    return min(gain_ranges, _MAX_COLUMNS)
+
+
+def _lay_out_grid(subject: Subject, lines: int, *, has_details: bool) -> _Grid:
     panels, (rows, columns) = len(subject.panels), subject.detector.panel_shape
     width, side = _choose_map_width(panels), math.ceil(math.sqrt(panels / 2))
     return _Grid(
@@ -130,6 +149,7 @@ def _lay_out_grid(subject: Subject, lines: int) -> _Grid:
         axis_width=0.35 if panels == 1 else 0.0,
         caption_height=measure_height(SMALL, lines) + 0.03,
         footer_height=measure_height(SMALL) + (0.42 if panels == 1 else 0.16),
+        detail_height=measure_details(subject.detector.asic_grid) if has_details else 0.0,
     )
 
 
@@ -157,77 +177,27 @@ def _draw_gain_range(
         if numbered:
             label_pixels(axes, subject.detector.panel_shape)
         footer = y + grid.row_height - measure_height(SMALL) - 0.12
-        page.write(x, footer, [_describe_counts(kind, panel_map)], SMALL)
+        page.write(x, footer, [describe_counts(kind, panel_map)], SMALL)
     if limits is not None:
-        width = min(grid.total_width, 3.2)
+        width = min(grid.maps_width, 3.2)
         bar = page.add_axes(left, top + grid.rows * grid.row_height, width, 0.11)
         draw_colour_bar(bar, limits, mpl.colormaps[_COLOURS], f"{kind.name}, {kind.unit}")
-
-
-def _build_heading(subject: Subject, kind: Kind) -> str:
-    parts = _find_common_validity(subject, kind)
-    if len(subject.panels) == 1:
-        parts = [f"version {_find_constants(kind, subject.panels[0]).version}", *parts]
-    unit = "flags" if kind.zero is ZeroMeaning.GOOD else kind.unit
-    return f"{kind.name} ({unit})" + (f": {', '.join(parts)}" if parts else "")
 
 
 def _build_caption(subject: Subject, kind: Kind, panel: InputPanel) -> list[str]:
     """Return the lines above a panel's map: none where the title and heading have it all."""
     if len(subject.panels) == 1:
         return []
-    constants = _find_constants(kind, panel)
+    constants = find_constants(kind, panel)
     first = "  ".join(
-        part for part in (_label_place(panel), panel.alias, f"version {constants.version}") if part
+        part for part in (label_place(panel), panel.alias, f"version {constants.version}") if part
     )
     name = wrap_text(panel.panel, _choose_map_width(len(subject.panels)), SMALL, "-")
-    validity = [] if _find_common_validity(subject, kind) else _describe_validity(subject, constants)
+    validity = [] if subject.find_common_validity(kind) else subject.describe_validity(constants)
     return [first, *name, *validity]
 
 
-def _label_place(panel: InputPanel) -> str:
-    """Return the segment number of a panel; its position in a document from before there were any."""
-    return str(panel.position) if panel.segment is UNSET else panel.segment_label
-
-
-def _find_constants(kind: Kind, panel: InputPanel) -> InputConstants:
-    return next(constants for constants in panel.constants if constants.kind == kind.name)
-
-
-def _describe_validity(subject: Subject, constants: InputConstants) -> list[str]:
-    end = f"until {constants.valid_to}" if constants.valid_to else "still valid"
-    return [f"from {constants.valid_from or 'beginning'}", "withdrawn" if subject.withdrawn else end]
-
-
-def _find_common_validity(subject: Subject, kind: Kind) -> list[str]:
-    """Return the validity that all panels share; nothing where they differ."""
-    validities = {
-        tuple(_describe_validity(subject, _find_constants(kind, panel))) for panel in subject.panels
-    }
-    return list(validities.pop()) if len(validities) == 1 else []
-
-
-def _describe_counts(kind: Kind, panel_map: PanelMap) -> str:
-    if kind.zero is ZeroMeaning.GOOD:
-        return f"{panel_map.odd.count} flagged {RING}"
-    dead = "dead" if kind.zero is ZeroMeaning.DEAD else "not finite"
-    return f"{panel_map.dead.count} {dead} {CROSS}, {panel_map.odd.count} odd {RING}"
-
-
 def _list_footnotes(subject: Subject, block_size: int) -> Iterator[str]:
-    size = "every pixel" if block_size == 1 else f"medians of {block_size} x {block_size} pixels"
-    if any(kind.zero is not ZeroMeaning.GOOD for kind in subject.kinds):
-        yield (
-            f"Drawn: {size}. Colours: from the {COLOUR_PERCENTILES[0]:g}th to the {COLOUR_PERCENTILES[1]:g}th"
-            " percentile of what is drawn of a gain range and is not odd, beyond that the colours of the ends; grey:"
-            " no value."
-        )
-        yield (
-            f"{CROSS} dead: gain 0, or not finite. {RING} odd: further than {ODD_THRESHOLD} interquartile ranges"
-            " from the median of its panel."
-        )
-    if any(kind.zero is ZeroMeaning.GOOD for kind in subject.kinds):
-        yield f"Flags: light where a square of {block_size} x {block_size} pixels holds a flagged one {RING}."
-    yield MARKS_FOOTNOTE
+    yield from list_footnotes(subject, block_size)
     if len(subject.panels) > 1:
         yield "Panels stand in segment order, row by row, not where they are in the detector."

@@ -21,7 +21,9 @@ CROSS, RING = "\N{MULTIPLICATION SIGN}", "\N{WHITE CIRCLE}"
 
 MARKS_FOOTNOTE = "Counted on all pixels; where marks would hide each other, one stands for several."
 
-_NO_VALUE_COLOUR = "#BBBBBB"
+NO_VALUE_COLOUR = "#BBBBBB"
+"""Of pixels without a value."""
+
 _SIGN_THRESHOLD = 0.3  # of the limit of the colours
 
 
@@ -32,7 +34,7 @@ def draw_map(
     rows, columns = shape
     axes.imshow(
         panel_map.values,
-        cmap=mpl.colormaps[colours].with_extremes(bad=_NO_VALUE_COLOUR),
+        cmap=mpl.colormaps[colours].with_extremes(bad=NO_VALUE_COLOUR),
         vmin=limits[0],
         vmax=limits[1],
         extent=(0, columns, rows, 0),
@@ -40,7 +42,7 @@ def draw_map(
         aspect="auto",
     )
     for marks, marker in ((panel_map.dead, "x"), (panel_map.odd, "o")):
-        _draw_marks(axes, marks.columns + 0.5, marks.rows + 0.5, marker)
+        draw_marks(axes, marks.columns + 0.5, marks.rows + 0.5, marker)
     axes.set(xlim=(0, columns), ylim=(rows, 0))
 
 
@@ -65,11 +67,15 @@ def draw_signs(axes: Axes, coarse_medians: NDArray[np.float64], side: int, limit
     """
     for sign, marker in ((1, "+"), (-1, "_")):
         rows, columns = np.nonzero(sign * coarse_medians > limit * _SIGN_THRESHOLD)
-        _draw_marks(axes, (columns + 0.5) * side, (rows + 0.5) * side, marker)
+        draw_marks(axes, (columns + 0.5) * side, (rows + 0.5) * side, marker)
 
 
-def _draw_marks(
-    axes: Axes, columns: NDArray[np.floating[Any]], rows: NDArray[np.floating[Any]], marker: str
+def draw_marks(
+    axes: Axes,
+    columns: NDArray[np.floating[Any]],
+    rows: NDArray[np.floating[Any]],
+    marker: str,
+    size: float = MARK_SIZE,
 ) -> None:
     """Draw black marks with a white rim, seen on every colour and without colours."""
     axes.plot(
@@ -77,7 +83,7 @@ def _draw_marks(
         rows,
         linestyle="none",
         marker=marker,
-        markersize=MARK_SIZE,
+        markersize=size,
         markeredgewidth=0.7,
         markeredgecolor=BLACK,
         markerfacecolor="none",

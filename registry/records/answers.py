@@ -333,17 +333,18 @@ class PixelCounts(Struct, frozen=True):
 class Picture(Struct, frozen=True):
     """A picture as of a revision, which a notebook shows; ``pixels`` is empty where it does not show constants.
 
-    ``path`` is None where no file was written.
+    ``path`` is None where no file was written, and ``revision`` of files that are not registered.
     """
 
     path: str | None
-    revision: int
+    revision: int | None
     pixels: tuple[PixelCounts, ...] = ()
     warnings: tuple[str, ...] = ()
 
     def __repr__(self) -> str:
         where = "in memory" if self.path is None else repr(self.path)
-        return f"<{type(self).__name__}: {where}, as of revision {self.revision}>"
+        origin = "of files" if self.revision is None else f"as of revision {self.revision}"
+        return f"<{type(self).__name__}: {where}, {origin}>"
 
     def _repr_png_(self) -> bytes | None:
         """Return the picture where its file is a PNG; the file as it is now."""
