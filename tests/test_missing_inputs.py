@@ -66,7 +66,7 @@ VERBS: dict[str, Callable[[Registry, Path, RegistryLocation], object]] = {
     "replay": lambda _, folder, location: replay(
         folder / "exported" / "provenance.json", folder / "out", location.database, location.store
     ),
-    "plot": lambda registry, folder, _: registry.plots.constants(RUN, folder / "out.png"),
+    "plot": lambda registry, folder, _: registry.plots.constants(RUN, folder / "out.png", panels=True),
 }
 
 
