@@ -126,9 +126,9 @@ def _feed_geometry(folder: Path, data: bytes) -> None:
 def _feed_files_type(folder: Path, data: bytes) -> None:
     _write_input(folder, "g0_gain.npy", data)
     with use_small_panels():
-        found = call_parser(lambda: find_files_type(folder))
-    assert found in (None, JUNGFRAU)
-    assert found is None or find_kinds(folder, found) == ["gain"]
+        detector = call_parser(lambda: find_files_type(folder))
+    assert detector in (None, JUNGFRAU)
+    assert detector is None or find_kinds(folder, detector) == ["gain"]
 
 
 def _feed_logbook(folder: Path, data: bytes) -> None:

@@ -46,7 +46,7 @@ class _ResolvedConstants:
 
 @dataclass(frozen=True, slots=True)
 class Form:
-    """How constants are drawn.
+    """The form in which constants are drawn.
 
     Attributes
     ----------

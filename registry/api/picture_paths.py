@@ -74,11 +74,11 @@ def name_path(path: Path) -> str:
 
 def refuse_options_of_detectors(what: str, **options: object) -> None:
     """Refuse options that go with the constants of a detector at a time."""
-    given = [name for name, value in options.items() if value not in (None, False)]
-    if given:
+    options_set = [name for name, value in options.items() if value is not None and value is not False]
+    if options_set:
         names = " and ".join(
             {"at": "an instant", "as_of": "a revision", "panels": "maps of each panel"}.get(name, f"a {name}")
-            for name in given
+            for name in options_set
         )
         raise RequestError(f"{what} is of one panel, and has no time: {names} cannot be given with it")
 

@@ -17,7 +17,7 @@ import numpy as np
 
 from registry.geometry.numbers import geometry_error, parse_index, parse_number
 from registry.geometry.tiles import Tile, Vector
-from registry.identifiers import quote
+from registry.identifiers import format_count, quote
 
 _LIMITS = ("min_fs", "max_fs", "min_ss", "max_ss")
 _NEEDED = ("corner_x", "corner_y", "fs", "ss", "res", *_LIMITS)
@@ -65,7 +65,7 @@ def parse_crystfel(
         if rows[1] > shape[0] or item.columns[1] > shape[1]:
             raise geometry_error(
                 path,
-                f"panel {quote(item.panel.name)} reaches beyond the {shape[0]} x {shape[1]} pixels of a segment",
+                f"panel {quote(item.panel.name)} reaches beyond the pixels of a segment, {shape[0]} x {shape[1]}",
                 item.panel.line,
             )
         tile = Tile(rows, item.columns, item.origin, item.row_step, item.column_step)
@@ -75,7 +75,7 @@ def parse_crystfel(
             )
         segments.setdefault(number, []).append((item.panel, tile))
         if len(segments) > most:
-            raise geometry_error(path, f"it has more than {most} segments", item.panel.line)
+            raise geometry_error(path, f"it has more than {format_count(most, 'segment')}", item.panel.line)
     for number, tiles in segments.items():
         _refuse_incomplete(number, tiles, path, shape)
     return {number: tuple(tile for _, tile in segments[number]) for number in sorted(segments)}
@@ -183,6 +183,6 @@ def _refuse_incomplete(
     if left:
         raise geometry_error(
             path,
-            f"{left} of the {shape[0]} x {shape[1]} pixels of segment {number} have no place",
+            f"segment {number} of {shape[0]} x {shape[1]} has {format_count(left, 'pixel')} without a place",
             tiles[0][0].line,
         )

@@ -19,7 +19,7 @@ from registry.errors import RequestError
 from registry.geometry.numbers import geometry_error, parse_index, parse_number
 from registry.geometry.segments import SEGMENT_TYPES, MatrixType, SegmentType, Stretch, find_segment_type
 from registry.geometry.tiles import Tile, Vector
-from registry.identifiers import quote
+from registry.identifiers import format_count, quote
 
 FIELDS = 13
 _DIGITS = 12  # to which turns by right angles are exact
@@ -63,15 +63,16 @@ def parse_psana(
     segments: dict[int, tuple[Tile, ...]] = {}
     for item, position, frame in _walk(objects, path):
         number, (name, index) = len(segments), item.key
-        found = find_segment_type(name)
-        if found is None:
+        segment = find_segment_type(name)
+        if segment is None:
             raise geometry_error(
                 path, f"{quote(name)} is not a segment that is known: {', '.join(SEGMENT_TYPES)}", item.line
             )
-        if found.shape != shape:
+        if segment.shape != shape:
             raise geometry_error(
                 path,
-                f"{quote(name)} has {found.shape[0]} x {found.shape[1]} pixels, a panel {shape[0]} x {shape[1]}",
+                f"the pixels of {quote(name)} are {segment.shape[0]} x {segment.shape[1]},"
+                f" of a panel {shape[0]} x {shape[1]}",
                 item.line,
             )
         if index not in (position, number):
@@ -79,8 +80,8 @@ def parse_psana(
                 path, f"{quote(name)} {index} stands where number {position} is expected", item.line
             )
         if number == most:
-            raise geometry_error(path, f"it has more than {most} segments", item.line)
-        segments[number] = tuple(_build_tiles(found, frame))
+            raise geometry_error(path, f"it has more than {format_count(most, 'segment')}", item.line)
+        segments[number] = tuple(_build_tiles(segment, frame))
         if not all(tile.is_flat for tile in segments[number]):
             raise geometry_error(path, f"segment {number} is seen from its edge", item.line)
     return segments
