@@ -6,6 +6,8 @@ from pathlib import Path
 import numpy as np
 
 from registry import create_registry, sample
+from registry.instants import BEGINNING, Instant, parse_instant
+from registry.records import Panel, Version
 from tests.measurements import write_measurement
 from tests.sessions import Session
 
@@ -32,6 +34,50 @@ def run_page(folder: Path) -> None:
     write_measurement(folder / "repaired", "M068", factors.repeat(256, axis=0).repeat(256, axis=1))
     create_registry(f"sqlite:///{folder}/registry.sqlite")
     Session(folder).run_document(PAGE)
+    _draw_simulated_detector(folder / "validity-32.png")
+
+
+def _draw_simulated_detector(path: Path) -> None:
+    """Draw the validity of 32 panels with simulated names, versions and runs."""
+    from registry.plots import validity
+    from registry.plots.files import check_picture_file
+
+    rng = np.random.default_rng(7)
+    begin, day = parse_instant("2018-01-01T00:00:00Z"), 86_400 * 1_000_000
+    panels = tuple(
+        Panel(f"170505-149520170815-3d{number:04x}", f"M{60 + number:03d}", "jungfrau", 1)
+        for number in range(32)
+    )
+    versions = []
+    for kind in ("gain", "offset"):
+        for index, panel in enumerate(panels):
+            days = np.cumsum(rng.integers(300, 700, 5))
+            starts = [BEGINNING if index % 3 else begin, *(Instant(begin + int(n) * day) for n in days)]
+            for number, (start, end) in enumerate(zip(starts, [*starts[1:], None], strict=True)):
+                is_gap = (index, number) == (5, 2)
+                version = len(versions) + 1
+                versions.append(
+                    Version(
+                        version, panel.panel, panel.alias, kind, start, end, None if is_gap else "a" * 64, 1,
+                        None, None, None, None, False,
+                    )
+                )  # fmt: skip
+    starts = [Instant(begin + int(n * day)) for n in rng.normal(rng.choice([400, 900, 1500, 2200], 800), 20)]
+    subject = validity.Subject(
+        title="Validity of 32 panels (simulated)",
+        subtitle="as of revision 412",
+        panels=panels,
+        versions=tuple(versions),
+        runs=(
+            validity.RunStrip("runs of all panels (800)", starts),
+            validity.RunStrip(
+                "runs of 31 of 32 panels (50)", [Instant(start + 120 * day) for start in starts[:50]]
+            ),
+        ),
+        segments=tuple(range(32)),
+        reference=("revision 412, 2025-07-13", Instant(begin + 2750 * day)),
+    )
+    check_picture_file(path, force=False).write(lambda: validity.draw(subject))
 
 
 def _shrink(picture: Path, image: Path) -> None:

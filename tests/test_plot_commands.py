@@ -135,6 +135,7 @@ def test_every_picture_is_drawn_from_what_is_recorded(
     assert subject.medians.keys() == subject.spreads.keys() == {1, 2, 3, 4}
     shown = registry.versions.show(3)[1]
     assert subject.medians[3] == [file.statistics.median for file in shown]
+    assert not subject.in_units
     low, middle, high = subject.spreads[3][0]
     assert low <= middle <= high < 400
 
@@ -262,6 +263,21 @@ def test_a_name_of_a_detector_and_of_a_folder_is_refused(
     write_panel_folder(Path("front"))
     with assert_refused(RequestError, "./front", name="front"):
         registry.plots.constants("front", at=AT)
+
+
+@pytest.mark.slow
+def test_a_history_of_a_detector_in_units_has_bands_for_few_panels_only(
+    sqlite_calreg: Calreg, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    drawn = []
+    monkeypatch.setattr(trend, "draw", lambda subject: drawn.append(subject) or Figure())
+    sqlite_calreg.run("plot", "history", f"{PANEL_A}_{PANEL_B}", "--units", "--output", "few.svg")
+    monkeypatch.setattr("registry.api.timeline_pictures._MAX_BANDS", 1)
+    sqlite_calreg.run("plot", "history", RUN, "--output", "many.svg")
+    few, many = drawn
+    assert (few.title, few.in_units, few.spreads.keys()) == ("History of 2 panels", True, few.medians.keys())
+    assert (many.title, many.in_units) == (f"History of {RUN}, {SOURCE}", False)
+    assert (many.spreads, many.notes) == ({}, ())
 
 
 @pytest.mark.slow

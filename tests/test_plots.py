@@ -4,6 +4,7 @@ import dataclasses
 import math
 import re
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -564,31 +565,94 @@ def test_open_ends_and_gaps_are_drawn(monkeypatch: pytest.MonkeyPatch) -> None:
     assert sum(len(item.get_paths()) for item in hatched) == 1
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("count", [1, 100])
-def test_a_trend_shows_medians_spreads_gaps_and_starts(count: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    known = panels_of(2)
+def subject_of_trend(panels: int, count: int, *, in_units: bool = False) -> trend.Subject:
+    known = panels_of(panels)
     ranges = [
         version
         for index, panel in enumerate(known)
         for kind in ("gain", "offset")
         for version in versions(panel.panel, kind, count, since=5 * index - 1, gap=2 - index)
     ]
-    levels = {
-        version.version: (41.5, None, -0.11 * (1 + version.version / 1e6))
+    ranges = [replace_struct(version, version=number) for number, version in enumerate(ranges, 1)]
+    levels: dict[int, Sequence[float | None]] = {
+        version.version: (40 + version.version % 2, None, -0.11 * (1 + version.version / 1e3))
         for version in ranges
         if version.constants
     }
-    bands = {
+    bands: dict[int, Sequence[tuple[float, ...] | None]] = {
         number: tuple(item and (item - 1, item, item + 1) for item in values)
         for number, values in levels.items()
     }
-    subject = trend.Subject(
+    return trend.Subject(
         "History of M068", "as of revision 7", JUNGFRAU, (GAIN, OFFSET), known, tuple(ranges), levels, bands,
-        ("No bands of spread: more than 1000 files.",),
+        ("No bands of spread: more than 1000 files.",), in_units,
     )  # fmt: skip
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("panels", "count"), [(2, 1), (2, 100), (5, 3)])
+def test_a_trend_shows_changes_since_the_first_version_in_percent_and_states_its_median(
+    panels: int, count: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    subject = subject_of_trend(panels, count)
     written = assert_legible(trend.draw(subject), monkeypatch)
-    assert {"gain (ADU/keV)", "offset (ADU)", "range 2", f"{known[1].panel}  M001"} <= set(written)
+    # Usual offsets lie on both sides of zero.
+    assert {
+        "gain: change since the first version (%)",
+        "offset: change since the first version (ADU)",
+    } <= set(written)
+    assert {"gain range 1", "%", "ADU", f"{subject.panels[1].panel}  M001"} <= set(written)
+    first = [text for text in written if text.startswith("gain range 0, first: ")]
+    assert len(first) == 2
+    assert first[0].endswith(" ADU/keV")
+    assert first[0].count(",") == panels
+
+
+@pytest.mark.slow
+def test_a_trend_in_units_shows_the_medians_themselves(monkeypatch: pytest.MonkeyPatch) -> None:
+    figure = trend.draw(subject_of_trend(2, 3, in_units=True))
+    written = assert_legible(figure, monkeypatch)
+    assert {"gain (ADU/keV)", "offset (ADU)", "gain range 0"} <= set(written)
+    assert "%" not in written
+    low, high = figure.axes[1].get_ylim()
+    assert low < 40
+    assert high > 41
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("in_units", [False, True])
+def test_a_trend_of_many_panels_names_those_furthest_from_the_others(
+    in_units: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    subject = subject_of_trend(32, 3, in_units=in_units)
+    odd = next(
+        item for item in subject.versions if item.panel == subject.panels[7].panel and item.kind == "gain"
+    )
+    later = [item for item in subject.versions if item.panel == odd.panel and item.kind == "gain"][-1]
+    medians = {**subject.medians, later.version: (60.0, None, -0.3)}
+    figure = trend.draw(dataclasses.replace(subject, medians=medians))
+    written = assert_legible(figure, monkeypatch)
+    assert written.count("M007") == 2  # in two gain ranges of gain
+    assert figure.get_figheight() < 12
+    assert "M068" not in {panel.alias for panel in subject.panels} & set(written)
+
+
+def test_a_history_without_any_median_or_with_a_first_of_zero_is_drawn() -> None:
+    subject = subject_of_trend(1, 3)
+    nothing = dataclasses.replace(subject, medians={}, spreads={})
+    zero = dataclasses.replace(subject, medians=dict.fromkeys(subject.medians, (0.0, None, 0.0)), spreads={})
+    many = dataclasses.replace(subject_of_trend(7, 1), medians={}, spreads={})
+    for drawn in (nothing, zero, many):
+        assert trend.draw(drawn).axes
+
+
+@pytest.mark.parametrize(
+    ("kind", "gain_range", "expected"), [(GAIN, 2, True), (OFFSET, 1, False), (STATUS, 0, False)]
+)
+def test_percent_mean_something_where_usual_values_have_one_sign(
+    kind: Any, gain_range: int, expected: bool
+) -> None:
+    assert trend.has_percent(kind, gain_range) is expected
 
 
 @pytest.mark.slow

@@ -222,24 +222,30 @@ class Plots(Noun):
         output: str | Path | None = None,
         *,
         kinds: Sequence[str] | None = None,
+        units: bool = False,
         as_of: AsOf = None,
         force: bool = False,
         progress: Progress = no_progress,
     ) -> Picture:
-        """Draw the median of every version of a panel over time, by kind and gain range, with its spread.
+        """Draw the median of every version of panels over time, by kind and gain range, since their first versions.
+
+        Up to five panels have their own styles and the spread of their pixels; of more, the furthest are named.
 
         Parameters
         ----------
         target
-            A panel Id, or an M-number for every panel under it.
+            A panel Id, an M-number for every panel under it, a detector Id, or a dataset.
         kinds
             By default those that the detector type requires (for Jungfrau gain and offset).
+        units
+            Draw the medians in the unit of the kind. By default they are changes since the first version in percent;
+            in the unit where usual values lie on both sides of zero (offset).
         """
         _name_target(target)
         from registry.api.timeline_pictures import draw_trend
 
         def draw(file: PictureFile) -> Picture:
-            return draw_trend(self._backend, file, target, kinds, as_of, progress)
+            return draw_trend(self._backend, file, target, kinds, as_of, progress, in_units=units)
 
         return _draw(output, draw, force=force)
 

@@ -8,7 +8,7 @@ from registry import detectors
 from registry.api.backend import Backend
 from registry.api.comparison import read_panel_array
 from registry.detectors import DetectorType
-from registry.errors import NotValidError, RequestError
+from registry.errors import NotValidError
 from registry.exporters.missing_inputs import Input, name_missing_inputs
 from registry.identifiers import format_count
 from registry.instants import Instant
@@ -23,7 +23,7 @@ from registry.plots.files import PictureFile
 from registry.records import FileUse, Panel, Picture, Run, StoredFile, Version
 from registry.store import ContentStore
 
-_MAX_HISTORIES = 5  # in one picture: the styles of lines
+_MAX_BANDS = 5  # panels whose bands of spread can be told apart
 _MAX_STRIPS = 4  # of runs with the same panels
 _MAX_NAMED_PANELS = 3  # for a strip of runs
 _MAX_SPREAD_FILES = 1000  # reading them for the bands of spread takes a few seconds
@@ -139,18 +139,13 @@ def draw_trend(
     kinds: Sequence[str] | None,
     as_of: AsOf,
     progress: Progress,
+    *,
+    in_units: bool,
 ) -> Picture:
     """Draw the median of every version over time; see `Plots.history`."""
     with backend.read_transaction(as_of) as view:
         target = view.find_target(name)
         names = [panel.panel for panel in target.panels]
-        if target.is_detector and len(names) > _MAX_HISTORIES:
-            raise RequestError(
-                f"a history shows at most {_MAX_HISTORIES} panels that can be told apart, and {name} has"
-                f" {len(names)}: name one of them",
-                target=name,
-                panels=names,
-            )
         detector = detectors.find_detector_type(target.panels[0].detector_type)
         drawn = [detector.find_kind(kind) for kind in dict.fromkeys(kinds or detector.required_kinds)]
         wanted = [kind.name for kind in drawn]
@@ -160,9 +155,15 @@ def draw_trend(
     _refuse_no_versions(ranges, name, kinds)
     from registry.plots import trend
 
-    spreads = _compute_spreads(backend.store, ranges, files, detector, progress)
+    are_many = len(panels) > _MAX_BANDS
+    spreads = {} if are_many else _compute_spreads(backend.store, ranges, files, detector, progress)
+    no_bands = (
+        ""
+        if are_many or spreads or not files
+        else f"No bands of spread: more than {_MAX_SPREAD_FILES} files."
+    )
     subject = trend.Subject(
-        title=f"History of {name}",
+        title=f"History of {_name_target(target)}",
         subtitle=f"as of revision {view.revision}",
         detector=detector,
         kinds=tuple(drawn),
@@ -170,7 +171,8 @@ def draw_trend(
         versions=tuple(ranges),
         medians={number: [file.statistics.median for file in parts] for number, parts in files.items()},
         spreads=spreads,
-        notes=() if spreads or not files else (f"No bands of spread: more than {_MAX_SPREAD_FILES} files.",),
+        notes=(no_bands,) if no_bands else (),
+        in_units=in_units,
     )
     file.write(lambda: trend.draw(subject))
     return Picture(str(file.path), view.revision)

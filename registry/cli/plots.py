@@ -182,23 +182,32 @@ def plot_validity(
 @plot.command("history")
 def plot_history(
     ctx: Context,
-    target: Annotated[str, typer.Argument(metavar="PANEL", help="A panel Id, or an M-number.")],
+    target: Annotated[
+        str,
+        typer.Argument(
+            metavar="PANEL|ALIAS|DETECTOR_ID|DATASET", help="A panel Id, an M-number, a detector or a run."
+        ),
+    ],
     file: Output = None,
     kinds: Kinds = None,
+    units: Annotated[
+        bool, typer.Option("--units", help="Show values in their unit, not changes since the first version.")
+    ] = False,
     as_of: AsOf = None,
     timezone: Timezone = None,
     force: Force = False,
     json: Json = False,
 ) -> None:
-    """Draw the medians of a panel's versions over time.
+    """Draw the medians of the versions of panels over time.
 
-    For each kind and gain range, with the spread of the values of each version.
+    For each kind and gain range, as change since the first version; of up to five panels with the spread of the values.
     """
     with open_from_context(ctx, timezone) as registry:
         picture = registry.plots.history(
             target,
             file or _name_file("history", target),
             kinds=kinds,
+            units=units,
             as_of=as_of,
             force=force,
             progress=output.show_progress,

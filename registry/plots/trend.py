@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from statistics import median
 from typing import Literal, NamedTuple, TypeVar
 
 from matplotlib.axes import Axes
@@ -32,7 +33,12 @@ from registry.records import Panel, Version
 
 _ROW_HEIGHT, _LINES_WIDTH = 0.95, 6.6  # inches of one diagram
 _SCALE_WIDTH = 0.85  # inches for its numbers
-_SPACING = 0.12
+_SPACING = 0.24  # with the line above a diagram
+_NAMES_WIDTH = 0.7  # inches for the names of panels beside their lines
+_MAX_STYLED = 5
+_NAMED = 3  # of more panels those furthest from the others
+_GREY = "#8C8C8C"
+_MAX_NAME = 10
 _DATES_HEIGHT = 0.3
 
 
@@ -67,6 +73,8 @@ class Subject:
         By number of the version, those of its files by gain range; None where no value is finite.
     spreads
         The percentiles of `pixels.SPREAD_PERCENTILES`, in the same way; empty where files were not read.
+    in_units
+        True to draw the values in the unit of the kind, not as changes since the first version.
     """
 
     title: str
@@ -78,6 +86,12 @@ class Subject:
     medians: Mapping[int, Sequence[float | None]]
     spreads: Mapping[int, Sequence[tuple[float, ...] | None]]
     notes: tuple[str, ...] = ()
+    in_units: bool = False
+
+    @property
+    def are_styled(self) -> bool:
+        """True if each panel has a colour, a line style and a mark of its own."""
+        return len(self.panels) <= _MAX_STYLED
 
 
 def draw(subject: Subject) -> Figure:
@@ -85,29 +99,60 @@ def draw(subject: Subject) -> Figure:
     axis = build_time_axis(version.valid_from for version in subject.versions)
     ranges = subject.detector.gain_ranges
     kind_height = measure_height(HEADING) + ranges * (_ROW_HEIGHT + _SPACING) + 0.1
-    key = measure_height(TEXT, len(subject.panels))
+    key = measure_height(TEXT, len(subject.panels)) if subject.are_styled else 0.0
     height = key + 0.1 + len(subject.kinds) * kind_height + _DATES_HEIGHT
-    page, top = lay_out_page(
-        _SCALE_WIDTH + _LINES_WIDTH, height, subject.title, [subject.subtitle], _list_footnotes(subject)
-    )
-    _draw_legend(page.add_axes(MARGIN, top, 0.6, key), subject.panels)
-    names = [f"{panel.panel}  {panel.alias or ''}".rstrip() for panel in subject.panels]
-    top = page.write(MARGIN + 0.75, top, names, TEXT) + 0.1
+    names_width = 0.0 if subject.are_styled else _NAMES_WIDTH
+    width = _SCALE_WIDTH + _LINES_WIDTH + names_width
+    page, top = lay_out_page(width, height, subject.title, [subject.subtitle], _list_footnotes(subject))
+    if subject.are_styled:
+        _draw_legend(page.add_axes(MARGIN, top, 0.6, key), subject.panels)
+        names = [f"{panel.panel}  {panel.alias or ''}".rstrip() for panel in subject.panels]
+        page.write(MARGIN + 0.75, top, names, TEXT)
+    top += key + 0.1
+    by_line = _group_versions(subject.versions)
     for kind in subject.kinds:
-        under = page.write(MARGIN, top, [f"{kind.name} ({kind.unit})"], HEADING, fontweight="bold")
+        under = page.write(MARGIN, top, [_describe_kind(subject, kind)], HEADING, fontweight="bold")
         for gain_range in range(ranges):
             axes = page.add_axes(
                 MARGIN + _SCALE_WIDTH,
-                under + gain_range * (_ROW_HEIGHT + _SPACING),
+                under + _SPACING - 0.08 + gain_range * (_ROW_HEIGHT + _SPACING),
                 _LINES_WIDTH,
                 _ROW_HEIGHT,
             )
-            _draw_diagram(axes, axis, subject, kind, gain_range)
+            _draw_diagram(axes, axis, subject, by_line, kind, gain_range)
             if kind is not subject.kinds[-1] or gain_range < ranges - 1:
                 axes.tick_params(labelbottom=False)
                 axes.set_xlabel("")
         top += kind_height
     return page.figure
+
+
+_VersionsByLine = Mapping[tuple[str, str], Sequence[Version]]
+
+
+def _group_versions(versions: Sequence[Version]) -> _VersionsByLine:
+    by_line: dict[tuple[str, str], list[Version]] = {}
+    for version in versions:
+        by_line.setdefault((version.panel, version.kind), []).append(version)
+    return by_line
+
+
+def has_percent(kind: Kind, gain_range: int) -> bool:
+    """Tell whether a change in percent means anything: not where the usual values lie on both sides of zero."""
+    if not kind.expected_medians:
+        return False
+    low, high = kind.expected_medians[gain_range]
+    return low > 0 or high < 0
+
+
+def _describe_kind(subject: Subject, kind: Kind) -> str:
+    if subject.in_units:
+        return f"{kind.name} ({kind.unit})"
+    units = {
+        "%" if has_percent(kind, gain_range) else kind.unit
+        for gain_range in range(subject.detector.gain_ranges)
+    }
+    return f"{kind.name}: change since the first version ({' or '.join(sorted(units))})"
 
 
 def _draw_legend(axes: Axes, panels: Sequence[Panel]) -> None:
@@ -122,16 +167,34 @@ def _draw_legend(axes: Axes, panels: Sequence[Panel]) -> None:
         )
 
 
-def _draw_diagram(axes: Axes, axis: TimeAxis, subject: Subject, kind: Kind, gain_range: int) -> None:
+def _draw_diagram(
+    axes: Axes, axis: TimeAxis, subject: Subject, by_line: _VersionsByLine, kind: Kind, gain_range: int
+) -> None:
     drawn: list[float] = []
-    for index, panel in enumerate(subject.panels):
-        own = [item for item in subject.versions if (item.panel, item.kind) == (panel.panel, kind.name)]
-        style = _STYLES[index % len(_STYLES)]
-        drawn += _draw_line(axes, _build_levels(axis, subject, own, gain_range), style)
-        _draw_gaps(axes, [axis.clip(gap.valid_from, gap.valid_to) for gap in own if gap.is_gap], style)
+    lines = []
+    is_percent = has_percent(kind, gain_range)
+    for panel in subject.panels:
+        own = by_line.get((panel.panel, kind.name), ())
+        levels = _build_levels(axis, subject, own, gain_range)
+        first = levels[0].median if levels else None
+        if not subject.in_units and first is not None:
+            levels = [_relate(level, first, is_percent=is_percent) for level in levels]
+        lines.append((panel, own, levels, first))
+    if subject.are_styled:
+        for (_, own, levels, _), style in zip(lines, _STYLES, strict=False):
+            drawn += _draw_line(axes, levels, style, alpha=0.2 if len(lines) <= 2 else 0.08)
+            _draw_gaps(axes, [axis.clip(gap.valid_from, gap.valid_to) for gap in own if gap.is_gap], style)
+    else:
+        drawn += _draw_many(axes, [(panel, levels) for panel, _, levels, _ in lines])
     axis.apply(axes)
-    axes.set_ylabel(f"range {gain_range}", size=SMALL, labelpad=2)
+    axes.set_ylabel("%" if is_percent and not subject.in_units else kind.unit, size=SMALL, labelpad=2)
     axes.yaxis.set_label_coords(-0.105, 0.5)
+    axes.set_title(
+        _describe_range(subject, kind, gain_range, [first for *_, first in lines]),
+        size=SMALL,
+        loc="left",
+        pad=2,
+    )
     axes.tick_params(axis="y", pad=6)
     axes.yaxis.grid(visible=True, color="#DDDDDD", linewidth=0.5)
     axes.set_axisbelow(True)
@@ -139,9 +202,91 @@ def _draw_diagram(axes: Axes, axis: TimeAxis, subject: Subject, kind: Kind, gain
         axes.set_yticks([])
         return
     low, high = min(drawn), max(drawn)
-    margin = (high - low) * 0.12 or max(abs(low) * 1e-3, 1e-6)
+    smallest = max(abs(low) * 1e-3, 1e-6) if subject.in_units else 0.1
+    margin = (high - low) * 0.12 or smallest
     axes.set_ylim(low - margin, high + margin)
     axes.set_yticks(*choose_ticks(low, high, margin))
+    if not subject.are_styled:
+        _name_lines(axes, [(panel, levels) for panel, _, levels, _ in lines])
+
+
+def _describe_range(subject: Subject, kind: Kind, gain_range: int, first: Sequence[float | None]) -> str:
+    """Return the gain range, and the median of the first version of each panel, to which changes are related."""
+    known = [value for value in first if value is not None]
+    if subject.in_units or not known:
+        return f"gain range {gain_range}"
+    if subject.are_styled:
+        values = ", ".join("-" if value is None else f"{value:.4g}" for value in first)
+    else:
+        values = f"{min(known):.4g} to {max(known):.4g}"
+    return f"gain range {gain_range}, first: {values} {kind.unit}"
+
+
+def _draw_many(axes: Axes, lines: Sequence[tuple[Panel, list[_Level]]]) -> list[float]:
+    """Draw all panels in grey and those furthest from the others by their styles; return what must be visible."""
+    furthest = _find_furthest(lines)
+    for panel, levels in lines:
+        if panel not in furthest:
+            axes.hlines(
+                [level.median for level in levels],
+                [level.first for level in levels],
+                [level.last for level in levels],
+                colors=_GREY,
+                linewidth=0.7,
+            )
+    by_panel = {panel.panel: levels for panel, levels in lines}
+    for panel, style in zip(furthest, _STYLES, strict=False):
+        without_bands = [replace(level, spread=None) for level in by_panel[panel.panel]]
+        _draw_line(axes, without_bands, style)
+    return [level.median for _, levels in lines for level in levels]
+
+
+def _find_furthest(lines: Sequence[tuple[Panel, list[_Level]]]) -> list[Panel]:
+    """Return the panels with the medians that are furthest from the median of all, the furthest one first."""
+    values = [level.median for _, levels in lines for level in levels]
+    if not values:
+        return []
+    middle = median(values)
+    distances = {
+        panel.panel: max((abs(level.median - middle) for level in levels), default=0.0)
+        for panel, levels in lines
+    }
+    ordered = sorted((panel for panel, _ in lines), key=lambda panel: -distances[panel.panel])
+    return [panel for panel in ordered[:_NAMED] if distances[panel.panel] > 0]
+
+
+def _name_lines(axes: Axes, lines: Sequence[tuple[Panel, list[_Level]]]) -> None:
+    """Write the names of the panels furthest from the others on the right, apart from each other."""
+    low, high = axes.get_ylim()
+    by_panel = {panel.panel: levels for panel, levels in lines}
+    furthest = list(zip(_find_furthest(lines), _STYLES, strict=False))
+    least = measure_height(SMALL) / _ROW_HEIGHT
+    ordered = sorted(furthest, key=lambda item: by_panel[item[0].panel][-1].median)
+    heights = [(by_panel[panel.panel][-1].median - low) / (high - low) for panel, _ in ordered]
+    for index in range(1, len(heights)):
+        heights[index] = max(heights[index], heights[index - 1] + least)
+    over = max(heights[-1] - (1 - least / 2), 0.0) if heights else 0.0
+    for (panel, style), height in zip(ordered, heights, strict=True):
+        # The end of a panel Id tells panels apart, its beginning is that of many.
+        name = panel.alias or f"...{panel.panel[-6:]}"
+        axes.text(
+            1.05,
+            height - over,
+            name[:_MAX_NAME],
+            transform=axes.transAxes,
+            fontsize=SMALL,
+            va="center",
+            color=BLACK,
+        )
+        axes.plot(
+            [1.03],
+            [height - over],
+            style.marker,
+            color=style.colour,
+            markersize=4,
+            transform=axes.transAxes,
+            clip_on=False,
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,6 +315,16 @@ def _build_levels(
     return levels
 
 
+def _relate(level: _Level, first: float, *, is_percent: bool) -> _Level:
+    """Return a level as its change since the first one, in percent of it or in the unit."""
+
+    def relate(value: float) -> float:
+        return 100 * (value - first) / first if is_percent and first else value - first
+
+    spread = None if level.spread is None else tuple(sorted(relate(value) for value in level.spread))
+    return replace(level, median=relate(level.median), spread=spread)
+
+
 def _get_value(
     values: Mapping[int, Sequence[_Value | None]], version: Version, gain_range: int
 ) -> _Value | None:
@@ -177,7 +332,7 @@ def _get_value(
     return by_gain_range[gain_range] if gain_range < len(by_gain_range) else None
 
 
-def _draw_line(axes: Axes, levels: Sequence[_Level], style: _Style) -> list[float]:
+def _draw_line(axes: Axes, levels: Sequence[_Level], style: _Style, alpha: float = 0.2) -> list[float]:
     """Draw a panel's versions as levels with their spread behind them; return the values that must be visible."""
     if not levels:
         return []
@@ -187,7 +342,7 @@ def _draw_line(axes: Axes, levels: Sequence[_Level], style: _Style) -> list[floa
         times = [time for level, _ in bands for time in (level.first, level.last, level.last)]
         low = [value for _, band in bands for value in (band[0], band[0], math.nan)]
         high = [value for _, band in bands for value in (band[-1], band[-1], math.nan)]
-        axes.fill_between(times, low, high, color=style.colour, alpha=0.2, linewidth=0)
+        axes.fill_between(times, low, high, color=style.colour, alpha=alpha, linewidth=0)
     medians = [level.median for level in levels]
     axes.hlines(
         medians,
@@ -227,11 +382,22 @@ def _draw_gaps(axes: Axes, gaps: Sequence[tuple[float, float]], style: _Style) -
 
 
 def _list_footnotes(subject: Subject) -> Iterator[str]:
+    gaps = "Hatched: a gap, nothing is valid for that panel." if subject.are_styled else "Nothing in a gap."
     yield (
-        "A line is the median of all finite values of a version, over its range; a mark is its start. Hatched: a gap,"
-        " nothing is valid for that panel. An arrow on the left: from the beginning; on the right: still valid."
+        f"A line is the median of all finite values of a version, over its range; a mark is its start. {gaps} An arrow"
+        " on the left: from the beginning; on the right: still valid. Withdrawn versions are not drawn."
     )
-    if subject.spreads:
+    if not subject.in_units:
+        yield (
+            "Changes are those since the first version of the panel, whose median is above each diagram: in percent of"
+            " it, or in the unit where usual values lie on both sides of zero and percent mean nothing."
+        )
+    if not subject.are_styled:
+        yield (
+            f"Each grey line is a panel; in colour and named on the right are the {_NAMED} with the medians furthest"
+            " from the median of all."
+        )
+    if subject.spreads and subject.are_styled:
         yield (
             f"Band: from the {SPREAD_PERCENTILES[0]:g}th to the {SPREAD_PERCENTILES[-1]:g}th percentile of the pixels"
             " that are finite and, where zero means dead, not zero."
