@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
-from statistics import median
-from typing import Literal, NamedTuple, TypeVar
+from dataclasses import dataclass
+from typing import TypeVar
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -14,51 +12,36 @@ from matplotlib.figure import Figure
 from registry.detectors import DetectorType, Kind
 from registry.instants import BEGINNING
 from registry.plots.page import (
-    BLACK,
-    BLUE,
-    GREEN,
     HEADING,
     MARGIN,
-    ORANGE,
     SMALL,
     TEXT,
-    VERMILLION,
     choose_ticks,
     lay_out_page,
     measure_height,
 )
 from registry.plots.pixels import SPREAD_PERCENTILES
-from registry.plots.time_axis import TimeAxis, build_time_axis, draw_open_ends
+from registry.plots.time_axis import TimeAxis, build_time_axis
+from registry.plots.trend_lines import (
+    NAMED,
+    ROW_HEIGHT,
+    STYLES,
+    Level,
+    draw_gaps,
+    draw_line,
+    draw_many_lines,
+    name_lines,
+    relate_level,
+)
 from registry.records import Panel, Version
 
-_ROW_HEIGHT, _LINES_WIDTH = 0.95, 6.6  # inches of one diagram
+_LINES_WIDTH = 6.6  # inches of one diagram
 _SCALE_WIDTH = 0.85  # inches for its numbers
 _SPACING = 0.24  # with the line above a diagram
 _NAMES_WIDTH = 0.7  # inches for the names of panels beside their lines
 _MAX_STYLED = 5
-_NAMED = 3  # of more panels those furthest from the others
-_GREY = "#8C8C8C"
-_MAX_NAME = 10
 _DATES_HEIGHT = 0.3
 
-
-class _Style(NamedTuple):
-    """The style of a panel's lines, starts and gaps: distinct without colours too."""
-
-    colour: str
-    line: Literal["-", "--", "-.", ":"]
-    marker: str
-    hatch: str
-
-
-_STYLES = (
-    _Style(BLUE, "-", "o", "////"),
-    _Style(VERMILLION, "--", "s", "\\\\\\\\"),
-    _Style(GREEN, "-.", "D", "||||"),
-    _Style(ORANGE, ":", "^", "----"),
-    _Style(BLACK, "-", "v", "xxxx"),
-)
-_THINNER_ABOVE = 80
 
 _Value = TypeVar("_Value")
 
@@ -98,7 +81,7 @@ def draw(subject: Subject) -> Figure:
     """Draw a diagram for every kind and gain range, one below the other over one axis of time."""
     axis = build_time_axis(version.valid_from for version in subject.versions)
     ranges = subject.detector.gain_ranges
-    kind_height = measure_height(HEADING) + ranges * (_ROW_HEIGHT + _SPACING) + 0.1
+    kind_height = measure_height(HEADING) + ranges * (ROW_HEIGHT + _SPACING) + 0.1
     key = measure_height(TEXT, len(subject.panels)) if subject.are_styled else 0.0
     height = key + 0.1 + len(subject.kinds) * kind_height + _DATES_HEIGHT
     names_width = 0.0 if subject.are_styled else _NAMES_WIDTH
@@ -115,9 +98,9 @@ def draw(subject: Subject) -> Figure:
         for gain_range in range(ranges):
             axes = page.add_axes(
                 MARGIN + _SCALE_WIDTH,
-                under + _SPACING - 0.08 + gain_range * (_ROW_HEIGHT + _SPACING),
+                under + _SPACING - 0.08 + gain_range * (ROW_HEIGHT + _SPACING),
                 _LINES_WIDTH,
-                _ROW_HEIGHT,
+                ROW_HEIGHT,
             )
             _draw_diagram(axes, axis, subject, by_line, kind, gain_range)
             if kind is not subject.kinds[-1] or gain_range < ranges - 1:
@@ -159,7 +142,7 @@ def _draw_legend(axes: Axes, panels: Sequence[Panel]) -> None:
     axes.set(xlim=(0, 1), ylim=(len(panels), 0))
     axes.set_axis_off()
     for index, _ in enumerate(panels):
-        style = _STYLES[index % len(_STYLES)]
+        style = STYLES[index % len(STYLES)]
         axes.plot([0.0, 0.45], [index + 0.45] * 2, color=style.colour, linestyle=style.line, linewidth=1.4)
         axes.plot([0.0], [index + 0.45], style.marker, color=style.colour, markersize=4, clip_on=False)
         axes.broken_barh(
@@ -178,14 +161,14 @@ def _draw_diagram(
         levels = _build_levels(axis, subject, own, gain_range)
         first = levels[0].median if levels else None
         if not subject.in_units and first is not None:
-            levels = [_relate(level, first, is_percent=is_percent) for level in levels]
+            levels = [relate_level(level, first, is_percent=is_percent) for level in levels]
         lines.append((panel, own, levels, first))
     if subject.are_styled:
-        for (_, own, levels, _), style in zip(lines, _STYLES, strict=False):
-            drawn += _draw_line(axes, levels, style, alpha=0.2 if len(lines) <= 2 else 0.08)
-            _draw_gaps(axes, [axis.clip(gap.valid_from, gap.valid_to) for gap in own if gap.is_gap], style)
+        for (_, own, levels, _), style in zip(lines, STYLES, strict=False):
+            drawn += draw_line(axes, levels, style, alpha=0.2 if len(lines) <= 2 else 0.08)
+            draw_gaps(axes, [axis.clip(gap.valid_from, gap.valid_to) for gap in own if gap.is_gap], style)
     else:
-        drawn += _draw_many(axes, [(panel, levels) for panel, _, levels, _ in lines])
+        drawn += draw_many_lines(axes, [(panel, levels) for panel, _, levels, _ in lines])
     axis.apply(axes)
     axes.set_ylabel("%" if is_percent and not subject.in_units else kind.unit, size=SMALL, labelpad=2)
     axes.yaxis.set_label_coords(-0.105, 0.5)
@@ -207,7 +190,7 @@ def _draw_diagram(
     axes.set_ylim(low - margin, high + margin)
     axes.set_yticks(*choose_ticks(low, high, margin))
     if not subject.are_styled:
-        _name_lines(axes, [(panel, levels) for panel, _, levels, _ in lines])
+        name_lines(axes, [(panel, levels) for panel, _, levels, _ in lines])
 
 
 def _describe_range(subject: Subject, kind: Kind, gain_range: int, first: Sequence[float | None]) -> str:
@@ -222,88 +205,9 @@ def _describe_range(subject: Subject, kind: Kind, gain_range: int, first: Sequen
     return f"gain range {gain_range}, first: {values} {kind.unit}"
 
 
-def _draw_many(axes: Axes, lines: Sequence[tuple[Panel, list[_Level]]]) -> list[float]:
-    """Draw all panels in grey and those furthest from the others by their styles; return what must be visible."""
-    furthest = _find_furthest(lines)
-    for panel, levels in lines:
-        if panel not in furthest:
-            axes.hlines(
-                [level.median for level in levels],
-                [level.first for level in levels],
-                [level.last for level in levels],
-                colors=_GREY,
-                linewidth=0.7,
-            )
-    by_panel = {panel.panel: levels for panel, levels in lines}
-    for panel, style in zip(furthest, _STYLES, strict=False):
-        without_bands = [replace(level, spread=None) for level in by_panel[panel.panel]]
-        _draw_line(axes, without_bands, style)
-    return [level.median for _, levels in lines for level in levels]
-
-
-def _find_furthest(lines: Sequence[tuple[Panel, list[_Level]]]) -> list[Panel]:
-    """Return the panels with the medians that are furthest from the median of all, the furthest one first."""
-    values = [level.median for _, levels in lines for level in levels]
-    if not values:
-        return []
-    middle = median(values)
-    distances = {
-        panel.panel: max((abs(level.median - middle) for level in levels), default=0.0)
-        for panel, levels in lines
-    }
-    ordered = sorted((panel for panel, _ in lines), key=lambda panel: -distances[panel.panel])
-    return [panel for panel in ordered[:_NAMED] if distances[panel.panel] > 0]
-
-
-def _name_lines(axes: Axes, lines: Sequence[tuple[Panel, list[_Level]]]) -> None:
-    """Write the names of the panels furthest from the others on the right, apart from each other."""
-    low, high = axes.get_ylim()
-    by_panel = {panel.panel: levels for panel, levels in lines}
-    furthest = list(zip(_find_furthest(lines), _STYLES, strict=False))
-    least = measure_height(SMALL) / _ROW_HEIGHT
-    ordered = sorted(furthest, key=lambda item: by_panel[item[0].panel][-1].median)
-    heights = [(by_panel[panel.panel][-1].median - low) / (high - low) for panel, _ in ordered]
-    for index in range(1, len(heights)):
-        heights[index] = max(heights[index], heights[index - 1] + least)
-    over = max(heights[-1] - (1 - least / 2), 0.0) if heights else 0.0
-    for (panel, style), height in zip(ordered, heights, strict=True):
-        # The end of a panel Id tells panels apart, its beginning is that of many.
-        name = panel.alias or f"...{panel.panel[-6:]}"
-        axes.text(
-            1.05,
-            height - over,
-            name[:_MAX_NAME],
-            transform=axes.transAxes,
-            fontsize=SMALL,
-            va="center",
-            color=BLACK,
-        )
-        axes.plot(
-            [1.03],
-            [height - over],
-            style.marker,
-            color=style.colour,
-            markersize=4,
-            transform=axes.transAxes,
-            clip_on=False,
-        )
-
-
-@dataclass(frozen=True, slots=True)
-class _Level:
-    """One gain range of one version; times are in days, a level without a start or end goes on beyond the axis."""
-
-    first: float
-    last: float
-    median: float
-    spread: tuple[float, ...] | None
-    has_start: bool
-    has_end: bool
-
-
 def _build_levels(
     axis: TimeAxis, subject: Subject, versions: Sequence[Version], gain_range: int
-) -> list[_Level]:
+) -> list[Level]:
     levels = []
     for version in versions:
         median = _get_value(subject.medians, version, gain_range)
@@ -311,18 +215,8 @@ def _build_levels(
             first, last = axis.clip(version.valid_from, version.valid_to)
             spread = _get_value(subject.spreads, version, gain_range)
             has_start, has_end = version.valid_from != BEGINNING, version.valid_to is not None
-            levels.append(_Level(first, last, median, spread, has_start, has_end))
+            levels.append(Level(first, last, median, spread, has_start, has_end))
     return levels
-
-
-def _relate(level: _Level, first: float, *, is_percent: bool) -> _Level:
-    """Return a level as its change since the first one, in percent of it or in the unit."""
-
-    def relate(value: float) -> float:
-        return 100 * (value - first) / first if is_percent and first else value - first
-
-    spread = None if level.spread is None else tuple(sorted(relate(value) for value in level.spread))
-    return replace(level, median=relate(level.median), spread=spread)
 
 
 def _get_value(
@@ -330,55 +224,6 @@ def _get_value(
 ) -> _Value | None:
     by_gain_range = values.get(version.version, ())
     return by_gain_range[gain_range] if gain_range < len(by_gain_range) else None
-
-
-def _draw_line(axes: Axes, levels: Sequence[_Level], style: _Style, alpha: float = 0.2) -> list[float]:
-    """Draw a panel's versions as levels with their spread behind them; return the values that must be visible."""
-    if not levels:
-        return []
-    bands = [(level, level.spread) for level in levels if level.spread is not None]
-    if bands:
-        # A pair of values for each end of a level, then nothing: levels are not joined.
-        times = [time for level, _ in bands for time in (level.first, level.last, level.last)]
-        low = [value for _, band in bands for value in (band[0], band[0], math.nan)]
-        high = [value for _, band in bands for value in (band[-1], band[-1], math.nan)]
-        axes.fill_between(times, low, high, color=style.colour, alpha=alpha, linewidth=0)
-    medians = [level.median for level in levels]
-    axes.hlines(
-        medians,
-        [level.first for level in levels],
-        [level.last for level in levels],
-        colors=style.colour,
-        linestyles=style.line,
-        linewidth=1.4,
-    )
-    starts = [(level.first, level.median) for level in levels if level.has_start]
-    axes.plot(
-        [time for time, _ in starts],
-        [median for _, median in starts],
-        linestyle="none",
-        marker=style.marker,
-        color=style.colour,
-        markersize=4 if len(starts) < _THINNER_ABOVE else 1.5,
-    )
-    for level in levels:
-        if not level.has_start:
-            draw_open_ends(axes, "left", [level.median])
-        if not level.has_end:
-            draw_open_ends(axes, "right", [level.median])
-    return [*medians, *(value for _, band in bands for value in (band[0], band[-1]))]
-
-
-def _draw_gaps(axes: Axes, gaps: Sequence[tuple[float, float]], style: _Style) -> None:
-    axes.broken_barh(
-        [(low, high - low) for low, high in gaps],
-        (0, 1),
-        transform=axes.get_xaxis_transform(),
-        facecolor="none",
-        edgecolor=style.colour,
-        hatch=style.hatch,
-        linewidth=0.5,
-    )
 
 
 def _list_footnotes(subject: Subject) -> Iterator[str]:
@@ -394,7 +239,7 @@ def _list_footnotes(subject: Subject) -> Iterator[str]:
         )
     if not subject.are_styled:
         yield (
-            f"Each grey line is a panel; in colour and named on the right are the {_NAMED} with the medians furthest"
+            f"Each grey line is a panel; in colour and named on the right are the {NAMED} with the medians furthest"
             " from the median of all."
         )
     if subject.spreads and subject.are_styled:
