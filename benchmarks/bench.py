@@ -92,14 +92,15 @@ class Bench:
         removed afterwards.
         """
         peaks = []
-        for _ in range(self._count(3)):
+        for _ in range(self.count(3)):
             with tempfile.TemporaryDirectory(dir=self.folder) as name:
                 peaks.append(measure_peak(work, arguments(Path(name)), location() if location else None))
         return statistics.median(peaks)
 
     def time(self, tasks: Mapping[str, Task], count: int, *, warm_up: bool = True) -> Seconds:
         """Time tasks in `count` rounds, adjusted by the scale's effort or overridden by `repetitions`."""
-        return time_rounds(tasks, self._count(count), self.folder, warm_up=warm_up)
+        return time_rounds(tasks, self.count(count), self.folder, warm_up=warm_up)
 
-    def _count(self, count: int) -> int:
+    def count(self, count: int) -> int:
+        """Return a number of rounds, adjusted by the scale's effort or overridden by `repetitions`."""
         return self.repetitions or max(1, round(count * self.scale.effort))

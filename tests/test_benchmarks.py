@@ -9,7 +9,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from benchmarks import consequences, delivering, exports, importing, lookups, paging, table, timing
+from benchmarks import consequences, delivering, exports, importing, lookups, paging, sharing, table, timing
 from benchmarks.bench import Bench, Scale
 from benchmarks.history import History
 from benchmarks.loading import load_history
@@ -54,6 +54,16 @@ def test_a_row_of_every_sort_is_measured_and_checked(bench: Bench, measure_other
         ]
     assert [row.work for row in rows if not (row.ratio and row.ours and row.baseline)] == []
     assert {row.database for row in rows} == {"", "sqlite"}
+
+
+@pytest.mark.slow
+def test_processes_that_share_constants_are_measured(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sharing, "_PROCESSES", 2)
+    monkeypatch.setattr(sharing, "_CONTEXTS", sharing._CONTEXTS[:1])
+    rows = list(sharing.measure_sharing(bench))
+    assert [row.unit for row in rows] == ["s", "MiB"] * 4
+    assert [row.reach for row in rows] == [1.5, 1.3] * 3 + [None, None]
+    assert all(row.ratio and row.ours and row.baseline for row in rows)
 
 
 @pytest.mark.slow
