@@ -60,6 +60,8 @@ def measure_sharing(bench: Bench) -> Iterator[Row]:
 def _measure_case(bench: Bench, context: _Context, target: str, case: _Case) -> Iterator[Row]:
     many, one = [], []
     with tempfile.TemporaryDirectory(dir=bench.folder) as folder:
+        if not case.is_cold:
+            _read(bench, context, target, case, 1, Path(folder))
         for _ in range(bench.count(3)):
             one.append(_read(bench, context, target, _OWN, 1, Path(folder)))
             many.append(_read(bench, context, target, case, _PROCESSES, Path(folder)))

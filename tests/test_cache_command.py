@@ -15,6 +15,7 @@ from testing.panels import PANEL_A, write_panel_folder
 from testing.registries import RegistryLocation
 from tests.cache_entries import CONTENT, Maker, name_of, reader_of
 from tests.cli import Calreg
+from tests.users import COLLEAGUE, OWNER, make_user
 
 T0 = "2020-01-01T00:00:00Z"
 
@@ -134,3 +135,26 @@ def test_a_file_of_a_person_names_the_cache_and_one_beside_a_registry_does_not(
         own.write_text(wrong)
         done = calreg("cache", "show")
         assert (done.code, done.stderr.count("\n")) == (2, 1)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("trap", ["folder", "open folder", "link"])
+def test_what_another_user_has_put_in_the_place_of_the_cache_is_refused(open_folder: Path, trap: str) -> None:
+    open_folder.chmod(0o1777)
+    planted, own = open_folder / f"calreg-{COLLEAGUE}", open_folder / "own"
+    attacker = make_user(OWNER, 0o000)
+    colleague = make_user(COLLEAGUE, 0o022, TMPDIR=str(open_folder), HOME="/nowhere")
+    assert colleague.calreg("cache", "show").stdout.startswith(f"{planted}: 0 files")
+    mode = 0o700 if trap == "folder" else 0o777
+    make = f"import os; os.mkdir({str(planted)!r}); os.chmod({str(planted)!r}, {mode})"
+    if trap == "link":
+        own.mkdir()
+        own.chmod(0o700)
+        os.chown(own, COLLEAGUE, -1)
+        make = f"import os; os.symlink({str(own)!r}, {str(planted)!r})"
+    assert attacker.python("-c", make).returncode == 0
+    for verb in ("show", "verify", "clear"):
+        done = colleague.calreg("cache", verb)
+        assert (done.returncode, done.stderr.count("\n")) == (8, 1), done
+        assert ("it is a link" if trap == "link" else f"belongs to uid {OWNER}") in done.stderr
+    assert list(planted.iterdir()) == []

@@ -6,6 +6,7 @@ The payload of the array is the payloads of the files, by gain range and then by
 from __future__ import annotations
 
 import math
+import threading
 from collections.abc import Callable, Container, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -124,10 +125,17 @@ class Assembly:
         return (partial(self._read_part, task) for task in zip(indices, buffers, strict=True))
 
     def build_part_tasks(self, use: Callable[[int, Part], object]) -> Iterator[Callable[[], object]]:
-        """Yield one function per part that reads and verifies it, and calls `use` with its place and the part."""
+        """Yield one function per part that reads and verifies it, and calls `use` with its place and the part.
+
+        A part is overwritten by the next one of the same thread: a buffer for each part would take longer to get from
+        the system than the part to read.
+        """
+        buffers = threading.local()
 
         def read(place: int, indices: tuple[int, int]) -> object:
-            return use(place, self._read_part((indices, np.empty(self.shape[2:], self.kind.dtype))))
+            if not hasattr(buffers, "own"):
+                buffers.own = np.empty(self.shape[2:], self.kind.dtype)
+            return use(place, self._read_part((indices, buffers.own)))
 
         return (partial(read, place, indices) for place, indices in enumerate(self._part_indices()))
 
