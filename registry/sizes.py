@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from decimal import Decimal
 
 _SIZE = re.compile(r"([0-9]{1,15}(?:\.[0-9]{1,6})?)\s?([kKMGT]?)(i?)(B?)", re.ASCII)
 _POWERS = {"": 0, "K": 1, "M": 2, "G": 3, "T": 4}
@@ -15,6 +14,8 @@ def parse_size(text: str) -> int | None:
 
     ``kB`` to ``TB`` count in thousands; ``KiB`` to ``TiB``, and ``K`` to ``T`` alone, in 1024.
     """
+    from decimal import Decimal  # only where a size is given
+
     match = _SIZE.fullmatch(text.strip())
     if match is None:
         return None

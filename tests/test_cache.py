@@ -523,13 +523,28 @@ def test_the_environment_names_the_folder_and_the_limit(
     monkeypatch.setenv("CALREG_CACHE_LIMIT", "much")
     with pytest.raises(RequestError, match="'much' in CALREG_CACHE_LIMIT is not a size"):
         find_cache()
-    monkeypatch.setenv("CALREG_CACHE", "off")
-    assert find_cache() is None
+    for word in ("off", "OFF"):
+        monkeypatch.setenv("CALREG_CACHE", word)
+        assert find_cache() is None
 
 
 def test_a_cache_of_a_home_folder_in_a_network_lies_in_the_folder_for_temporary_files(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.setattr("registry.cache.location.network_file_system", lambda _path: "nfs4")
-    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    monkeypatch.setenv("TMPDIR", str(tmp_path))
     assert find_default_folder() == tmp_path / f"calreg-{os.geteuid()}"
+
+
+@pytest.mark.parametrize("home", ["", "relative", "loop", "file", "closed/deep", "closed", "x" * 300])
+def test_so_does_one_of_a_home_folder_that_cannot_be_used(
+    monkeypatch: pytest.MonkeyPatch, open_folder: Path, home: str
+) -> None:
+    (open_folder / "loop").symlink_to("loop")
+    (open_folder / "file").touch()
+    (open_folder / "closed").mkdir(mode=0o000)
+    monkeypatch.setenv("TMPDIR", str(open_folder))
+    monkeypatch.setenv("HOME", "/nowhere")
+    monkeypatch.setenv("XDG_CACHE_HOME", home if home in {"", "relative"} else f"{open_folder}/{home}/x")
+    with act_as_ordinary_user():
+        assert find_default_folder() == open_folder / f"calreg-{os.geteuid()}"

@@ -8,7 +8,6 @@ memory of a job and stay until the machine is started again; the pages of a file
 from __future__ import annotations
 
 import os
-import tempfile
 from pathlib import Path
 
 from registry.cache.folder import CacheFolder
@@ -16,6 +15,7 @@ from registry.configuration import read_user_defaults
 from registry.errors import RequestError
 from registry.files import make_absolute
 from registry.identifiers import quote
+from registry.permissions import may
 from registry.settings import Setting, make_setting, network_file_system
 from registry.sizes import parse_size
 
@@ -55,18 +55,22 @@ def list_cache_settings() -> tuple[Setting, Setting]:
     folder = _choose("cache", _FOLDER_VARIABLE)
     if folder.origin == "default":
         folder = folder._replace(value=str(find_default_folder()))
-    elif folder.value != OFF:
+    elif folder.value.lower() == OFF:
+        folder = folder._replace(value=OFF)
+    else:
         folder = folder._replace(value=str(make_absolute(Path(folder.value))))
     return folder, _choose("cache_limit", _LIMIT_VARIABLE)
 
 
 def find_default_folder() -> Path:
     """Return the folder of the cache where nobody says another one."""
-    home = os.environ.get("XDG_CACHE_HOME", "").strip() or os.path.expanduser("~/.cache")  # noqa: PTH111 - Path.expanduser raises without a home
-    folder = Path(home, "calreg")
-    if folder.is_absolute() and Path(home).parent.is_dir() and network_file_system(folder) is None:
-        return folder
-    return Path(tempfile.gettempdir()).absolute() / f"calreg-{os.geteuid()}"
+    home = Path(os.environ.get("XDG_CACHE_HOME", "").strip() or os.path.expanduser("~/.cache"))  # noqa: PTH111 - Path.expanduser raises without a home
+    existing = next(filter(os.path.isdir, (home / "calreg", home, home.parent)), None)
+    is_usable = home.is_absolute() and existing is not None and may(existing, os.W_OK | os.X_OK)
+    if existing is not None and is_usable and network_file_system(existing) is None:
+        return home / "calreg"
+    # Not `tempfile.gettempdir`, which writes a file to find out, and raises where the disk is full.
+    return Path(os.environ.get("TMPDIR", "").strip() or "/tmp").absolute() / f"calreg-{os.geteuid()}"  # noqa: S108 - the folder is looked at
 
 
 def _choose(name: str, variable: str) -> Setting:
