@@ -102,7 +102,7 @@ def refuse_lock_out(database: Path) -> None:
         status, folder = database.stat(), database.parent.stat()
         if may(database, os.W_OK) or not may(database.parent, os.W_OK) or not may(database, os.R_OK):
             return  # nothing is left, or SQLite refuses it
-        if all(file.exists() for file in list_log_files(database)) or not _has_log(database):
+        if all(file.exists() for file in list_log_files(database)) or not has_log(database):
             return
     except OSError:
         return  # SQLite refuses it
@@ -145,7 +145,7 @@ def list_log_files(database: Path) -> list[Path]:
     return [database.with_name(f"{database.name}{suffix}") for suffix in ("-wal", "-shm")]
 
 
-def _has_log(database: Path) -> bool:
+def has_log(database: Path) -> bool:
     """Tell whether SQLite keeps a log beside the file. Source: "Database File Format", 1.3, byte 18."""
     with database.open("rb") as file:
         return file.read(19)[18:] == b"\2"

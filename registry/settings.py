@@ -147,6 +147,11 @@ def _find_pager(defaults: dict[str, Default]) -> Setting:
     return Setting("pager", "less", "default", None)
 
 
+def is_service_url(url: str) -> bool:
+    """Tell whether a URL is that of a service, which answers over HTTP."""
+    return url.lower().startswith(("http://", "https://"))
+
+
 def sqlite_file(url: str) -> Path | None:
     """Return the file of a SQLite URL, None for PostgreSQL's; raise `RequestError` for any other."""
     if url.startswith(_SERVER_PREFIXES):

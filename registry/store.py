@@ -18,7 +18,7 @@ from contextlib import AbstractContextManager, contextmanager, suppress
 from functools import lru_cache
 from io import BufferedReader, BufferedWriter
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
 import msgspec
 
@@ -72,6 +72,10 @@ class ContentStore:
 
     def __init__(self, root: Path) -> None:
         self.root = root
+
+    def make_absolute(self) -> Self:
+        """Return the same store, whatever the working folder will be."""
+        return type(self)(self.root.absolute())
 
     def object_path(self, sha256: str) -> Path:
         """Return the path of the file with that checksum, stored or not."""

@@ -86,6 +86,7 @@ REFUSED = {
     "backup": "calreg backup store",
     "repair": "calreg repair --from store",
     "restore": "calreg restore backups",
+    "serve": "calreg --database sqlite:///nowhere.sqlite serve",
     "fork": "calreg fork --to sqlite:///registry.sqlite --to-store other-store --comment 'again'",
     "database seal": "calreg database seal 99 --comment 'a tool was killed'",
     "database recover": f"calreg database recover --lost-head 9:{'ab' * 32} --comment 'nothing was lost'",
@@ -148,7 +149,7 @@ def run_scenario(recorder: Recorder) -> None:
     write_files()
     fill_cache(recorder.monkeypatch)
     for verb, example in EXAMPLES.items():
-        if verb not in ("demo", "copy", "database grant", "database seal", "database recover"):
+        if verb not in ("demo", "serve", "copy", "database grant", "database seal", "database recover"):
             recorder.run(verb, example)
     record_without_seal()
     recorder.run("database seal", EXAMPLES["database seal"])
@@ -164,7 +165,7 @@ def run_scenario(recorder: Recorder) -> None:
             content = damage(stored)
             recorder.refuse(verb)
             stored.write_bytes(content)
-        elif verb not in ("copy", "database grant") and not (verb == "demo" and recorder.as_json):
+        elif verb not in ("copy", "database grant") and not (verb in ("demo", "serve") and recorder.as_json):
             recorder.refuse(verb)
     recorder.run("copy", "calreg copy --to sqlite:///moved.sqlite")
     recorder.refuse("copy")

@@ -9,6 +9,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 from registry.api.arguments import check_arguments
@@ -16,7 +17,7 @@ from registry.api.backend import Note
 from registry.api.registry import Registry
 from registry.database.creation import downgrade_database, upgrade_database
 from registry.instants import Instant
-from registry.settings import find_settings, location_warnings
+from registry.settings import find_settings, is_service_url, location_warnings
 
 __all__ = [
     "Registry",
@@ -42,7 +43,8 @@ def open_registry(
     Parameters
     ----------
     database
-        URL, ``sqlite:///FILE`` or ``postgresql://...``; by default that of ``CALREG_DATABASE``, else a file
+        URL, ``sqlite:///FILE``, ``postgresql://...``, or that of a service, ``https://...``;
+        by default that of ``CALREG_DATABASE``, else a file
         in the user's data directory.
     store
         Folder; by default that of ``CALREG_STORE``, else ``store`` beside the SQLite file.
@@ -64,6 +66,11 @@ def open_registry(
     ConflictError
         The store belongs to another registry.
     """
+    url = database or os.environ.get("CALREG_DATABASE")
+    if url is not None and is_service_url(url):
+        from registry.api.remote.registry import RemoteRegistry
+
+        return RemoteRegistry(url, timezone=timezone, note=note, present=present)
     return Registry(find_settings(database, store), timezone=timezone, note=note, present=present)
 
 

@@ -34,8 +34,9 @@ class Administration(CheckedMethods):
         timezone: str | None = None,
         note: Note | None = None,
         present: Instant | None = None,
+        read_only: bool = False,
     ) -> None:
-        self._backend = open_backend(settings, timezone, note, present)
+        self._backend = open_backend(settings, timezone, note, present, read_only=read_only)
 
     @property
     def id(self) -> str:

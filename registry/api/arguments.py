@@ -94,7 +94,7 @@ def _read_annotations(function: Any, signature: inspect.Signature) -> dict[str, 
             continue
         annotation = parameter.annotation
         if isinstance(annotation, str):
-            annotation = eval(annotation, function.__globals__)  # noqa: S307 - from this package's source
+            annotation = eval(annotation, inspect.unwrap(function).__globals__)  # noqa: S307 - from this package's source
         if parameter.kind is parameter.VAR_POSITIONAL:
             annotation = GenericAlias(tuple, (annotation,))
         expected[name] = _Expected(annotation)

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from datetime import datetime, tzinfo
-from typing import NoReturn
+from typing import Concatenate, NoReturn, ParamSpec, TypeVar
 
 import sqlalchemy as sa
 from msgspec.structs import replace
@@ -41,6 +41,9 @@ from registry.store import ContentStore
 from registry.timezones import find_recorded_zone, find_zone
 
 _SYNC_THREADS = 8  # a disk syncs several files in the time of one
+
+_Arguments = ParamSpec("_Arguments")
+_Answer = TypeVar("_Answer")
 
 _BACK = re.compile(r"-[1-9][0-9]{0,12}", re.ASCII)
 
@@ -128,6 +131,11 @@ class Backend:
         """Refuse to be copied or sent to another process."""
         raise RequestError("an open registry cannot be copied or pickled; let each process open it")
 
+    @property
+    def is_remote(self) -> bool:
+        """True if the database is behind a service, and only its answers can be had."""
+        return False
+
     @contextmanager
     def read_transaction(self, as_of: AsOfRef = None) -> Iterator[ReadTransaction]:
         """Open a transaction that reads as of a revision, by default the newest."""
@@ -177,6 +185,15 @@ class Backend:
             seal=change.head.seal if change.head and not dry_run else None,
         )
 
+    def answer(
+        self,
+        question: Callable[Concatenate[Backend, _Arguments], _Answer],
+        *values: _Arguments.args,
+        **options: _Arguments.kwargs,
+    ) -> _Answer:
+        """Return the answer to a question of `api.questions`; a remote registry asks its service."""
+        return question(self, *values, **options)
+
     def find_timezone(self, connection: sa.Connection | None = None) -> tzinfo:
         """Return the time zone of stamps: the chosen one, else the registry's, which another process may change."""
         if self.chosen_zone is not None:
@@ -192,13 +209,16 @@ class Backend:
             if is_stated_time(as_of) or is_dataset(as_of):
                 reading = self.read_instant(as_of, connection=connection)
                 if as_of in WORDS:
-                    with self._connect(connection) as known:
-                        refuse_tagged_word(known, as_of, reading.instant)
+                    self._refuse_tagged_word(as_of, reading.instant, connection)
                 self.tell(reading)
                 return parse_as_of(reading.instant)
         if isinstance(as_of, int) and not isinstance(as_of, (bool, Instant)) and as_of < 0:
             return RevisionRef("back", -as_of)
         return parse_as_of(as_of)
+
+    def _refuse_tagged_word(self, word: str, instant: Instant, connection: sa.Connection | None) -> None:
+        with self._connect(connection) as known:
+            refuse_tagged_word(known, word, instant)
 
     def read_instant(
         self,
@@ -283,11 +303,16 @@ class Noun(CheckedMethods):
 
 
 def open_backend(
-    settings: Settings, timezone: str | None, note: Note | None = None, present: Instant | None = None
+    settings: Settings,
+    timezone: str | None,
+    note: Note | None = None,
+    present: Instant | None = None,
+    *,
+    read_only: bool = False,
 ) -> Backend:
     """Open the database and the store of a registry; see `open_registry`."""
-    zone = _choose_zone(settings) if timezone is None else find_zone(timezone)
-    database = Database(settings.database, HeadFile(settings.store))
+    zone = choose_zone(settings) if timezone is None else find_zone(timezone)
+    database = Database(settings.database, HeadFile(settings.store), read_only=read_only)
     store = ContentStore(settings.store)
     try:
         store.refuse_other_registry(database.registry_id)
@@ -297,7 +322,7 @@ def open_backend(
     return Backend(database, store, zone, note, present)
 
 
-def _choose_zone(settings: Settings) -> tzinfo | None:
+def choose_zone(settings: Settings) -> tzinfo | None:
     """Return the time zone of stamps that the environment or a configuration file names."""
     setting = find_timezone_name(settings.database, settings.store)
     if setting is None:

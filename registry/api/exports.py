@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import hashlib
 import platform
 from collections.abc import Mapping
@@ -13,15 +12,14 @@ from msgspec.structs import replace
 
 from registry import instants
 from registry.api.attempts import note_export
-from registry.api.backend import Backend, ReadTransaction
+from registry.api.backend import Backend
 from registry.api.detector_constants import DetectorConstants, LazyConstants
 from registry.api.export_records import find_killed_export, find_same_export, try_record_export
 from registry.api.folder_checks import check_folder
+from registry.api.questions import find_export_facts
 from registry.api.served_runs import describe_served_wrongly, list_served_wrongly
-from registry.api.stale_copies import StoreWitness
 from registry.authorship import Signature, build_signature, find_working_folder
 from registry.cache import find_cache
-from registry.database.seals import find_head
 from registry.errors import RequestError
 from registry.exporters import npy, psana
 from registry.exporters.assembly import build_assemblies, read_arrays
@@ -31,7 +29,6 @@ from registry.exporters.formats import (
     build_format_assemblies,
     find_format,
     get_software_versions,
-    list_formats_with_runs,
     list_zeroed_segments,
     write_files,
 )
@@ -39,17 +36,13 @@ from registry.exporters.layout import Target
 from registry.exporters.lazy_arrays import build_lazy_arrays
 from registry.exporters.publication import publish_outputs
 from registry.exporters.shared_arrays import find_verification, read_shared_arrays
-from registry.identifiers import is_dataset
-from registry.lookup.deployed_runs import find_deployment
-from registry.lookup.deployments import deployment_warnings
-from registry.lookup.resolution import ArrayRequest, resolve
-from registry.lookup.revisions import AsOf
+from registry.lookup.chosen_panels import refuse_no_panels
+from registry.lookup.resolution import ArrayRequest
+from registry.lookup.revisions import AsOf, RevisionRef
 from registry.parallel import Progress
 from registry.provenance import Document, encode
-from registry.provenance.document import FORMAT_VERSION, Creator, Deployment, RegistryReference, Request
+from registry.provenance.document import FORMAT_VERSION, Creator, RegistryReference, Request
 from registry.records import Export
-
-MEMORY = "memory"
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,8 +145,9 @@ def write_export(
         content = encode(document)
         (hidden / layout.document).write_bytes(content)
         path = (home / layout.document).absolute()
-        note_export(backend.database, path, content)
-    if request.as_of is not None:
+        if not backend.is_remote:
+            note_export(backend.database, path, content)
+    if request.as_of is not None and not backend.is_remote:
         warnings += map(describe_served_wrongly, list_served_wrongly(backend, document, path))
     note = try_record_export(backend, document, path, hashlib.sha256(content).hexdigest(), signature)
     notes = ["all files were there already, with the same bytes"] if former is not None else []
@@ -177,27 +171,24 @@ def _draft_document(
     import numpy as np
     import sqlalchemy as sa
 
-    # With a detector Id the source is only part of the paths of psana's and lcls2's files.
-    with_runs = export_format is not None and export_format.HAS_RUN_RANGE
-    source = request.source if is_dataset(request.target) or not with_runs else None
-    witness = StoreWitness(backend, request.as_of)
-    with backend.read_transaction(request.as_of) as view:
-        as_of = _format_as_of(view)
-        head, registry_id = find_head(view.connection, view.revision), backend.database.registry_id
-        answer = resolve(view.connection, dataclasses.replace(request, source=source), view.revision)
-        resolution, warnings = answer.resolution, answer.warnings
-        deployment: Deployment | None = None
-        beside: list[str] = []
-        if export_format is None or not export_format.HAS_RUN_RANGE:
-            _refuse_range_of_runs(request)
-        else:
-            stated, by_segment = (request.first_run, request.last_run), export_format.BY_SEGMENT
-            deployment, beside = find_deployment(
-                view.connection, resolution, request.source, stated, view.revision, by_segment=by_segment
-            )
-        if deployment is not None:
-            warnings += tuple(deployment_warnings(view.connection, resolution, deployment, view.revision))
-        beside += witness.list_warnings(view.connection)
+    refuse_no_panels(request.panels)
+    reference = backend.read_as_of(request.as_of)
+    facts = backend.answer(
+        find_export_facts,
+        request.target,
+        source=request.source,
+        at=request.at,
+        types=request.types,
+        format=request.format,
+        first_run=request.first_run,
+        last_run=request.last_run,
+        panels=None if request.panels is None else [item for item in request.panels if isinstance(item, str)],
+        segments=None
+        if request.panels is None
+        else [item for item in request.panels if isinstance(item, int)],
+        as_of=None if reference.by == "newest" else reference,
+    )
+    resolution = facts.resolution
     document = Document(
         format="calreg provenance",
         format_version=FORMAT_VERSION,
@@ -210,37 +201,29 @@ def _draft_document(
             "sqlalchemy": sa.__version__,
             **(get_software_versions(export_format) if export_format else {}),
         },
-        registry=RegistryReference(registry_id, head.number, answer.recorded_at, head.seal),
+        registry=RegistryReference(
+            backend.database.registry_id, facts.head.number, facts.recorded_at, facts.head.seal
+        ),
         request=Request(
             target=request.target,
             source=request.source if resolution.configuration else None,
             at=None if request.at is None else str(request.at),
-            as_of=as_of,
+            as_of=_format_as_of(reference, facts.head.number),
             types=resolution.types,
             format=request.format,
             panels=() if request.panels is None else tuple(panel.panel for panel in resolution.panels),
         ),
         resolution=resolution,
         outputs=(),
-        warnings=warnings,
-        deployment=deployment,
+        warnings=facts.warnings,
+        deployment=facts.deployment,
         layout=1 if export_format is None else export_format.LAYOUT,
     )
-    return _Draft(document, answer.blake3s, tuple(beside))
+    return _Draft(document, facts.blake3s, facts.beside)
 
 
-def _format_as_of(view: ReadTransaction) -> str | None:
+def _format_as_of(reference: RevisionRef, revision: int) -> str | None:
     """Return the reference to the revision that means the same wherever and whenever the document is read."""
-    if view.reference.by == "newest":
+    if reference.by == "newest":
         return None
-    return str(view.revision if view.reference.by in {"back", "pinned"} else view.reference.value)
-
-
-def _refuse_range_of_runs(request: ExportRequest) -> None:
-    """Refuse a range of runs for a format whose files have none."""
-    if request.first_run is not None or request.last_run is not None:
-        formats = list_formats_with_runs()
-        raise RequestError(
-            f"files of the format {request.format} have no range of runs; those of {' and '.join(formats)} do",
-            known=formats,
-        )
+    return str(revision if reference.by in {"back", "pinned"} else reference.value)

@@ -21,11 +21,11 @@ from registry.exporters.panel_checksums import compute_npy_checksums
 from registry.files import sha256_of_file
 from registry.lookup import stored_files
 from registry.lookup.missing_patterns import count_files_without_pattern
-from registry.lookup.revisions import AsOf
+from registry.lookup.revisions import AsOfRef
 from registry.records import IdentifiedPart, Identity, SensorMatch
 
 
-def identify(backend: Backend, path: Path, as_of: AsOf) -> Identity:
+def identify(backend: Backend, path: Path, as_of: AsOfRef) -> Identity:
     """Return what the registry knows of the file; see `Registry.identify`."""
     sha256 = sha256_of_file(path)
     with backend.read_transaction(as_of) as view:

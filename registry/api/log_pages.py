@@ -30,7 +30,7 @@ class LogRequest:
     since: InstantLike | None = None
     until: InstantLike | None = None
     after: AsOf = None
-    as_of: AsOf = None
+    as_of: AsOfRef = None
 
 
 def iterate_log(

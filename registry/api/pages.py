@@ -12,7 +12,7 @@ from typing import TypeVar
 from registry.api.backend import Backend, ReadTransaction
 from registry.errors import RequestError
 from registry.heads import LARGEST_NUMBER
-from registry.lookup.revisions import AsOf, AsOfRef
+from registry.lookup.revisions import AsOfRef
 
 PAGE_SIZE = 500
 
@@ -23,10 +23,10 @@ ReadPage = Callable[[ReadTransaction, _Item | None, int], tuple[list[_Item], boo
 
 
 def iterate_pages(
-    backend: Backend, as_of: AsOf, limit: int | None, read_page: ReadPage[_Item]
+    backend: Backend, as_of: AsOfRef, limit: int | None, read_page: ReadPage[_Item]
 ) -> Iterator[_Item]:
     """Yield the items of all pages, at most `limit`."""
-    reference: AsOfRef = as_of
+    reference = as_of
     left, last, more = limit, None, True
     while more and left != 0:
         with backend.read_transaction(reference) as view:

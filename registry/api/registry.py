@@ -231,11 +231,12 @@ class Registry(Deploying, Differences, History, Importing, Reversing):
             The folder of the cache is another user's, or others may use it.
         """
         from registry.api import exports
+        from registry.api.questions import MEMORY
 
         instant = self._backend.parse_optional_instant(at, as_of)
         chosen = None if panels is None else tuple(panels)
         request = exports.ExportRequest(
-            target, source, instant, tuple(types or ()), as_of, exports.MEMORY, panels=chosen
+            target, source, instant, tuple(types or ()), as_of, MEMORY, panels=chosen
         )
         if shared or verify != "always":
             return exports.share_constants(self._backend, request, verify, shared=shared, lazy=lazy)

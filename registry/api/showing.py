@@ -23,7 +23,7 @@ from registry.lookup import log, versions
 from registry.lookup.detector_names import list_detector_names
 from registry.lookup.log import LogScope
 from registry.lookup.recorded_exports import list_recorded_exports
-from registry.lookup.revisions import AsOf
+from registry.lookup.revisions import AsOfRef
 from registry.lookup.stored_files import list_verified_files
 from registry.lookup.summaries import summarise_detector, summarise_panel, summarise_run
 from registry.lookup.tags import list_tags, unknown_tag_error
@@ -42,13 +42,16 @@ class _Request(NamedTuple):
 
     backend: Backend
     source: str | None
-    as_of: AsOf
+    as_of: AsOfRef
+    with_files: bool
 
 
-def show(backend: Backend, name: str, source: str | None, as_of: AsOf) -> Subject:
-    """Return what a name stands for; see `Registry.show`."""
-    request = _Request(backend, source, as_of)
-    category, rest = _split_category(name)
+def show(
+    backend: Backend, name: str, source: str | None, as_of: AsOfRef, *, with_files: bool = True
+) -> Subject:
+    """Return what a name stands for, a file only `with_files`; see `Registry.show`."""
+    request = _Request(backend, source, as_of, with_files)
+    category, rest = _split_category(name, with_files=with_files)
     if category in _ID_CATEGORIES and rest == name:
         category = _choose_category(request, category, name)
     subject = _SHOWN[category](request, rest)
@@ -57,7 +60,7 @@ def show(backend: Backend, name: str, source: str | None, as_of: AsOf) -> Subjec
     return subject
 
 
-def _split_category(name: str) -> tuple[str, str]:
+def _split_category(name: str, *, with_files: bool) -> tuple[str, str]:
     """Return the category of a name and the name in it; refuse a bare number."""
     if _NUMBER.fullmatch(name):
         raise RequestError(f"{quote(name)} is the number of many things: write {_FORMS}", name=name)
@@ -70,7 +73,7 @@ def _split_category(name: str) -> tuple[str, str]:
         return "alias", name
     if "/" in name:
         return "file", name
-    if "-" in name and not _is_file(name):
+    if "-" in name and not (with_files and _is_file(name)):
         return ("detector" if "_" in name else "panel"), name
     return "name", name
 
@@ -160,6 +163,10 @@ def _show_tag(request: _Request, name: str) -> Subject:
 
 
 def _show_file(request: _Request, name: str) -> Subject:
+    if not request.with_files:
+        raise RequestError(
+            f"{quote(name)} would be a file of the service's machine, which it does not show", name=name
+        )
     identity = identify(request.backend, Path(name), request.as_of)
     with request.backend.read_transaction(request.as_of) as view:
         return Subject("file", name, view.revision, identity=identity)
@@ -170,7 +177,11 @@ def _show_named(request: _Request, name: str) -> Subject:
     with request.backend.read_transaction(request.as_of) as view:
         detectors = {named.name for named in list_detector_names(view.connection, view.revision)}
         tags = {tag.tag for tag in list_tags(view.connection, view.revision)}
-    known = {"detector": name in detectors, "tag": name in tags, "file": _is_file(name)}
+    known = {
+        "detector": name in detectors,
+        "tag": name in tags,
+        "file": request.with_files and _is_file(name),
+    }
     fitting = [category for category, is_known in known.items() if is_known]
     if len(fitting) > 1:
         raise _several_things_error(name, fitting)

@@ -9,7 +9,7 @@ from registry.database.seals import read_head, read_seal
 from registry.database.store_heads import describe_foreign_head
 from registry.errors import RegistryError
 from registry.heads import Head
-from registry.lookup.revisions import AsOf
+from registry.lookup.revisions import AsOfRef
 
 
 class StoreWitness:
@@ -18,7 +18,7 @@ class StoreWitness:
     Nothing is compared where the reader asks as of a revision, or in a snapshot, which is one.
     """
 
-    def __init__(self, backend: Backend, as_of: AsOf) -> None:
+    def __init__(self, backend: Backend, as_of: AsOfRef) -> None:
         self._head: Head | None = None
         self._problem: str | None = None
         closure = backend.database.closure

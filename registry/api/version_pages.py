@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from registry.api.backend import Backend, ReadTransaction
-from registry.api.pages import iterate_pages, parse_upper_end, refuse_invalid_limit
+from registry.api.pages import PAGE_SIZE, iterate_pages, parse_upper_end, refuse_invalid_limit
 from registry.lookup.panels import read_panel_keys
-from registry.lookup.revisions import AsOf, read_newest_revision
+from registry.lookup.revisions import AsOfRef, read_newest_revision
 from registry.lookup.version_pages import list_newest_versions, list_versions_after
 from registry.records import Version
 
@@ -15,7 +15,7 @@ from registry.records import Version
 def iterate_versions(
     backend: Backend,
     panel: str | Sequence[str] | None,
-    as_of: AsOf,
+    as_of: AsOfRef,
     before: int | None,
     limit: int | None,
     *,
@@ -40,6 +40,24 @@ def iterate_versions(
         return page, len(page) == count
 
     return iterate_pages(backend, as_of, limit, read_page)
+
+
+def read_versions_after(
+    backend: Backend,
+    panel: str | Sequence[str] | None,
+    as_of: AsOfRef,
+    after: int | None,
+    limit: int | None,
+    *,
+    withdrawn: bool,
+) -> list[Version]:
+    """Return one page of versions by panel, kind and start: those that follow a version, None for the first ones."""
+    refuse_invalid_limit(limit)
+    with backend.read_transaction(as_of) as view:
+        panels = None if panel is None else _read_panel_keys(view, panel)
+        revision = None if view.revision == read_newest_revision(view.connection) else view.revision
+        count = PAGE_SIZE if limit is None else min(limit, PAGE_SIZE)
+        return list_versions_after(view.connection, panels, revision, after, count, withdrawn=withdrawn)
 
 
 def _read_panel_keys(view: ReadTransaction, target: str | Sequence[str]) -> list[int]:

@@ -74,6 +74,7 @@ EXAMPLES = {
     "backup": "calreg backup backups",
     "repair": "calreg repair --from backups",
     "restore": "calreg --database sqlite:///restored.sqlite restore backups",
+    "serve": "calreg serve --port 8420 --workers 2",
     "snapshot": "calreg snapshot spring.sqlite --as-of spring-2018",
     "fork": "calreg fork --to sqlite:///fork.sqlite --to-store fork-store --comment 'for the other beamline'",
     "cache show": "calreg cache show",

@@ -62,19 +62,12 @@ def show(
 def print_subject(subject: Subject, *, as_json: bool) -> None:
     """Print what is known of a thing."""
     if as_json:
-        output.print_json(_list_fields(subject))
+        output.print_json(subject.list_fields())
         return
     for field, print_field in _PRINTERS.items():
         value = getattr(subject, field)
         if value:
             print_field(value)
-
-
-def _list_fields(subject: Subject) -> dict[str, object]:
-    """Return the fields of a subject that it has."""
-    from msgspec.structs import asdict
-
-    return {name: value for name, value in asdict(subject).items() if value not in (None, ())}
 
 
 def _print_run(run: RunSummary) -> None:

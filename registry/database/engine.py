@@ -36,8 +36,10 @@ _TAKE_WRITERS_LOCK = sa.text(
 )
 
 
-def make_engine(url: str, *, create: bool = False) -> sa.Engine:
+def make_engine(url: str, *, create: bool = False, read_only: bool = False) -> sa.Engine:
     """Return an engine for the URL, not connected yet; with `create` SQLite may make the file.
+
+    With `read_only` SQLite refuses every statement that writes.
 
     Raises
     ------
@@ -48,13 +50,13 @@ def make_engine(url: str, *, create: bool = False) -> sa.Engine:
     """
     file = sqlite_file(url)
     if file is not None:
-        return name_database(_sqlite_engine(str(file), "rwc" if create else "rw"), url)
+        return name_database(_sqlite_engine(str(file), "rwc" if create else "rw", read_only=read_only), url)
     from registry.database.servers import make_server_engine  # with SQLite it is not needed
 
     return name_database(make_server_engine(url), url)
 
 
-def _sqlite_engine(path: str, mode: str) -> sa.Engine:
+def _sqlite_engine(path: str, mode: str, *, read_only: bool = False) -> sa.Engine:
     uri = f"file://{_quote_path(path)}?mode={mode}"
 
     file, is_immutable = Path(path), "immutable" in mode
@@ -74,6 +76,8 @@ def _sqlite_engine(path: str, mode: str) -> sa.Engine:
         try:
             connection.execute("PRAGMA foreign_keys = ON")
             connection.execute("PRAGMA synchronous = FULL")
+            if read_only:
+                connection.execute("PRAGMA query_only = ON")
         except (sqlite3.Error, UnicodeDecodeError):
             connection.close()
             raise

@@ -68,6 +68,20 @@ def refuse_other_role(connection: sa.Connection, action: str) -> None:
         )
 
 
+def find_writing_right(connection: sa.Connection) -> str | None:
+    """Return the name of the user if it may record or remove anything, None for a reader; also None on SQLite."""
+    if connection.dialect.name != "postgresql":
+        return None
+    names = ", ".join(f"('{table.name}')" for table in schema.metadata.sorted_tables)
+    query = sa.text(
+        f"SELECT current_user FROM (VALUES {names}) AS known(name) WHERE to_regclass(name) IS NOT NULL"
+        " AND has_table_privilege(to_regclass(name), 'INSERT, UPDATE, DELETE, TRUNCATE, TRIGGER')"
+        " AND NOT pg_is_in_recovery() LIMIT 1"
+    )
+    user = connection.execute(query).scalar_one_or_none()
+    return None if user is None else quote(str(user))
+
+
 def _refuse_owners(connection: sa.Connection, roles: Sequence[str]) -> None:
     """Refuse a role that owns the tables, belongs to their owner, or is a superuser: it needs no grant."""
     query = sa.text(

@@ -42,6 +42,8 @@ class Database:
     ----------
     head_file
         The head of the store, with which every writer compares the history; None where no facts are recorded.
+    read_only
+        Let nothing be written, whatever the user may do.
 
     Attributes
     ----------
@@ -58,10 +60,10 @@ class Database:
         Its schema is older, newer, or not a registry's.
     """
 
-    def __init__(self, url: str, head_file: HeadFile | None = None) -> None:
+    def __init__(self, url: str, head_file: HeadFile | None = None, *, read_only: bool = False) -> None:
         self.url = url
         self.head_file = head_file
-        self._engine = make_engine(url)
+        self._engine = make_engine(url, read_only=read_only)
         try:
             with translate_database_errors(url):
                 refuse_missing_file(url)

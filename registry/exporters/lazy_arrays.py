@@ -9,7 +9,6 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -38,7 +37,7 @@ class LazyArray(NDArrayOperatorsMixin):
     __hash__ = None  # type: ignore[assignment] # equality is by pixel, as of every array
 
     def __init__(self, assembly: Assembly, registry_id: str) -> None:
-        store = ContentStore(assembly.store.root.absolute())  # whatever the working folder is then
+        store = assembly.store.make_absolute()  # whatever the working folder is then
         self._assembly = replace(assembly, store=store)
         self._registry_id = registry_id
 
@@ -105,7 +104,7 @@ class LazyArray(NDArrayOperatorsMixin):
         """Return what another process needs to read the same files from the same store."""
         whole = self._assembly
         return _restore, (
-            whole.store.root,
+            whole.store,
             self._registry_id,
             whole.resolution,
             dict(whole.blake3_by_sha256),
@@ -132,9 +131,9 @@ def build_lazy_arrays(
 
 
 def _restore(
-    root: Path, registry_id: str, resolution: Resolution, blake3s: Mapping[str, str], name: str
+    store: ContentStore, registry_id: str, resolution: Resolution, blake3s: Mapping[str, str], name: str
 ) -> LazyArray:
-    return build_lazy_arrays(resolution, ContentStore(root), blake3s, registry_id)[name]
+    return build_lazy_arrays(resolution, store, blake3s, registry_id)[name]
 
 
 def _expand_key(key: Any, axes: int) -> list[Any] | None:

@@ -17,6 +17,12 @@ from registry.records import Panel
 _MAX_DIGITS = 9  # of a segment number
 
 
+def refuse_no_panels(wanted: Sequence[str | int] | None) -> None:
+    """Raise `RequestError` for a list of panels without any; None is not a list."""
+    if wanted is not None and not wanted:
+        raise RequestError("a list of panels to read is empty; without one all panels are read")
+
+
 def choose_panels(
     connection: sa.Connection,
     wanted: Sequence[str | int],
@@ -43,8 +49,7 @@ def choose_panels(
     ConflictError
         A wanted panel and another one of the detector are the same module then.
     """
-    if not wanted:
-        raise RequestError("a list of panels to read is empty; without one all panels are read")
+    refuse_no_panels(wanted)
     panels = find_panels(connection, identifiers, revision, instant)
     chosen: dict[int, str | int] = {}
     unknown = []

@@ -202,7 +202,11 @@ def find_revision_number(connection: sa.Connection, as_of: AsOfRef, timezone: Zo
 def _unknown_revision_error(connection: sa.Connection, reference: RevisionRef) -> NotFoundError:
     if reference.by == "tag":
         return unknown_tag_error(str(reference.value), list_tags(connection, LARGEST_NUMBER))
-    newest = read_newest_revision(connection)
+    return unknown_revision_error(reference, read_newest_revision(connection))
+
+
+def unknown_revision_error(reference: RevisionRef, newest: int) -> NotFoundError:
+    """Return the refusal of a revision after the newest one, or of one before the first."""
     known = f"1 to {newest} are known" if newest else "none is recorded yet"
     if reference.by == "back":
         sentence = f"there is no revision -{reference.value}, counted from the newest; {known}"

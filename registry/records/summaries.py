@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from msgspec import Struct
+from msgspec.structs import asdict
 
 from registry.instants import Instant
 from registry.records.answers import Identity
@@ -129,3 +130,7 @@ class Subject(Struct, frozen=True):
     export: RecordedExport | None = None
     tag: Tag | None = None
     identity: Identity | None = None
+
+    def list_fields(self) -> dict[str, object]:
+        """Return the fields that it has."""
+        return {name: value for name, value in asdict(self).items() if value not in (None, ())}

@@ -1,0 +1,374 @@
+"""The readings: the questions that a service answers and a client asks, each with its path and its parameters.
+
+A parameter of the method is one of the URL; what is a list has the singular there, and is repeated.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from enum import Enum, auto
+from functools import cached_property
+from types import ModuleType, NoneType, UnionType
+from typing import Any, get_args, get_origin, get_type_hints
+from urllib.parse import quote as quote_path
+
+from msgspec.structs import asdict
+
+from registry import instants
+from registry.api import questions
+from registry.api.detectors import Detectors
+from registry.api.pages import PAGE_SIZE
+from registry.api.panels import Aliases, Panels
+from registry.api.recorded_exports import Exports
+from registry.api.registry import Registry
+from registry.api.revisions import Tags
+from registry.api.runs import Runs
+from registry.api.versions import Versions
+from registry.errors import InstantError, RequestError
+from registry.heads import LARGEST_NUMBER, Head, parse_head
+from registry.identifiers import quote
+from registry.instants import Instant
+from registry.records import StoredFile, Subject, Validity, Version
+
+MAX_NAMES = 100
+"""The most names of panels in one question."""
+
+_SINGULARS = {
+    "kinds": "kind",
+    "names": "name",
+    "panels": "panel",
+    "types": "type",
+    "gain_ranges": "gain_range",
+    "segments": "segment",
+}
+_TRUE, _FALSE = "true", "false"
+_FORM = "form"
+SCRIPT, RECORD = "script", "record"
+"""The forms of an answer: what ``--json`` prints, and the whole record that a method returns."""
+
+
+class Freshness(Enum):
+    """The time for which an answer may be kept.
+
+    ``PINNED``: for good, as its revision; ``BRIEF``: for a moment, because it tells more than facts of revisions.
+    ``LIVE`` is as brief, and the pin is a parameter of the URL.
+    """
+
+    PINNED = auto()
+    BRIEF = auto()
+    LIVE = auto()
+
+
+class Sort(Enum):
+    """The sorts of parameters."""
+
+    TEXT = auto()
+    TEXTS = auto()
+    NUMBER = auto()
+    NUMBERS = auto()
+    FLAG = auto()
+    INSTANT = auto()
+    REVISION = auto()
+
+
+@dataclass(frozen=True, slots=True)
+class Parameter:
+    """A parameter of a reading: its name in the method and in the URL."""
+
+    name: str
+    url_name: str
+    sort: Sort
+    is_required: bool
+
+    def format(self, value: Any) -> list[str]:
+        """Return the texts of a value in a URL; none for the default."""
+        if value is None or value is False:
+            return []
+        if self.sort is Sort.FLAG:
+            return [_TRUE]
+        if self.sort in {Sort.TEXTS, Sort.NUMBERS}:
+            return [value] if isinstance(value, str) else [str(item) for item in value]
+        return [str(value)]
+
+    def parse(self, texts: Sequence[str]) -> Any:
+        """Return the value that texts of a URL stand for; raise a `RequestError` for others."""
+        if self.sort in {Sort.TEXTS, Sort.NUMBERS}:
+            if len(texts) > MAX_NAMES:
+                raise RequestError(
+                    f"{len(texts)} times {self.url_name} is more than {MAX_NAMES}, the most of one question",
+                    parameter=self.url_name,
+                )
+            return [self._parse_number(text) for text in texts] if self.sort is Sort.NUMBERS else list(texts)
+        if len(texts) > 1:
+            raise RequestError(f"{self.url_name} stands more than once in the URL", parameter=self.url_name)
+        (text,) = texts
+        return _PARSERS.get(self.sort, Parameter._parse_text)(self, text)
+
+    def _parse_text(self, text: str) -> str:
+        return text
+
+    def _parse_number(self, text: str) -> int:
+        if not text.isascii() or not text.isdecimal() or len(text) > len(str(LARGEST_NUMBER)):
+            raise self._error(text, "a number: 0, 1, 2 ...")
+        return int(text)
+
+    def _parse_flag(self, text: str) -> bool:
+        if text not in {_TRUE, _FALSE}:
+            raise self._error(text, f"{_TRUE} or {_FALSE}")
+        return text == _TRUE
+
+    def _parse_instant(self, text: str) -> Instant:
+        return parse_iso_instant(self.url_name, text)
+
+    def _parse_revision(self, text: str) -> Head | int:
+        return parse_head(text) if ":" in text else self._parse_number(text)
+
+    def _error(self, text: str, expected: str) -> RequestError:
+        return RequestError(f"{self.url_name}={quote(text)} is not {expected}", parameter=self.url_name)
+
+
+_PARSERS: dict[Sort, Callable[[Parameter, str], Any]] = {
+    Sort.NUMBER: Parameter._parse_number,  # noqa: SLF001 - of the class above
+    Sort.FLAG: Parameter._parse_flag,  # noqa: SLF001 - as above
+    Sort.INSTANT: Parameter._parse_instant,  # noqa: SLF001 - as above
+    Sort.REVISION: Parameter._parse_revision,  # noqa: SLF001 - as above
+}
+
+
+def parse_iso_instant(name: str, text: str) -> Instant:
+    """Return the instant of an ISO text with its offset: a service has no time zone in which others could be read."""
+
+    def refuse_zone() -> Any:
+        raise InstantError(
+            f"{name}={quote(text)} has no UTC offset, which a time in a URL needs", parameter=name
+        )
+
+    return instants.parse_instant(text, refuse_zone)
+
+
+@dataclass(frozen=True)
+class Reading:
+    """A question: the method of an open registry that answers it, and its path below that of the pinned revision.
+
+    Attributes
+    ----------
+    owner
+        The class of the method, the registry or one of its nouns; or the module of the function.
+    path
+        Names in braces are parameters of the method.
+    simplify
+        Returns of an answer what ``--json`` prints of it.
+    number
+        Of a listing in pages, the attribute of an item with whose value the next page begins.
+    """
+
+    owner: type | ModuleType
+    method: str
+    path: str
+    freshness: Freshness = Freshness.PINNED
+    simplify: Callable[[Any], Any] = lambda answer: answer
+    number: str | None = None
+
+    @property
+    def name(self) -> str:
+        """The name of the method, after that of its noun."""
+        return ".".join(part for part in (_NAMES[self.owner], self.method) if part)
+
+    @cached_property
+    def parameters(self) -> tuple[Parameter, ...]:
+        """The parameters of the URL, in the order of the method."""
+        return tuple(
+            Parameter(
+                name,
+                _SINGULARS.get(name, name),
+                _find_sort(self._hints[name]),
+                default.default is default.empty,
+            )
+            for name, default in inspect.signature(self.function).parameters.items()
+            if name not in {"self", "backend", "as_of"}
+        )
+
+    @cached_property
+    def answer_type(self) -> Any:
+        """The type of the answer."""
+        return self._hints["return"]
+
+    @property
+    def summary(self) -> str:
+        """The first line of the method's description."""
+        return (inspect.getdoc(self.function) or "").partition("\n")[0]
+
+    @cached_property
+    def path_names(self) -> tuple[str, ...]:
+        """The parameters in the path, by their names in the method."""
+        return tuple(part[1:-1] for part in self.path.split("/") if part.startswith("{"))
+
+    @property
+    def function(self) -> Callable[..., Any]:
+        """The method, without the check of its arguments."""
+        function: Callable[..., Any] = inspect.unwrap(getattr(self.owner, self.method))
+        return function
+
+    @cached_property
+    def _hints(self) -> dict[str, Any]:
+        return get_type_hints(self.function)
+
+    def answer(self, registry: Registry, as_of: Head | int | None, arguments: Mapping[str, Any]) -> Any:
+        """Return the answer of a registry as of a revision."""
+        backend = registry._backend  # noqa: SLF001 - of this package
+        if isinstance(self.owner, ModuleType):
+            return getattr(self.owner, self.method)(backend, **arguments, as_of=as_of)
+        owner = registry if self.owner is Registry else self.owner(backend)
+        return getattr(owner, self.method)(**arguments, as_of=as_of)
+
+    @property
+    def is_live(self) -> bool:
+        """True where the pin is a parameter of the URL."""
+        return self.freshness is Freshness.LIVE
+
+    def parse(self, path: Mapping[str, str], query: Sequence[tuple[str, str]]) -> dict[str, Any]:
+        """Return the arguments of the method from the parameters in a path and the query of a URL.
+
+        Raises
+        ------
+        RequestError
+            A parameter is missing, not known, of another form, or stands there twice.
+        """
+        known = {parameter.url_name: parameter for parameter in self.parameters}
+        texts: dict[str, list[str]] = {}
+        for name, text in [*((_SINGULARS.get(name, name), text) for name, text in path.items()), *query]:
+            if name not in known:
+                raise RequestError(
+                    f"{quote(name)} is not a parameter here; known: {', '.join(known) or 'none'}",
+                    parameter=name,
+                    known=list(known),
+                )
+            texts.setdefault(name, []).append(text)
+        missing = [name for name, parameter in known.items() if parameter.is_required and name not in texts]
+        if missing:
+            raise RequestError(f"the URL lacks {', '.join(missing)}", parameters=missing)
+        return {known[name].name: known[name].parse(values) for name, values in texts.items()}
+
+    def limit_page(self, arguments: Mapping[str, Any]) -> dict[str, Any]:
+        """Return the arguments with a limit, where the answer is a list in pages."""
+        if self.number is None:
+            return dict(arguments)
+        limited = dict(arguments)
+        if self.owner is questions and limited.get("limit") is None and limited.get("before") is None:
+            limited.setdefault("after", 0)  # the order without a limit
+        limited["limit"] = (
+            min(limited.get("limit") or PAGE_SIZE, PAGE_SIZE) if limited.get("limit") != 0 else 0
+        )
+        return limited
+
+    def find_next_page(self, arguments: Mapping[str, Any], answer: Any) -> dict[str, Any] | None:
+        """Return the arguments of the page after an answer, None where it is the last one."""
+        if self.number is None or len(answer) < arguments["limit"]:
+            return None
+        key = "after" if arguments.get("after") is not None and self.owner is questions else "before"
+        return {**arguments, key: getattr(answer[-1], self.number)}
+
+    def parse_form(
+        self, path: Mapping[str, str], query: Sequence[tuple[str, str]]
+    ) -> tuple[dict[str, Any], str]:
+        """Return the arguments, and the form of the answer that is wanted: ``script``, or ``record`` for a client."""
+        forms = [text for name, text in query if name == _FORM] or [SCRIPT]
+        if len(forms) > 1 or forms[0] not in {SCRIPT, RECORD}:
+            raise RequestError(
+                f"{_FORM} is {SCRIPT} or {RECORD}, and stands once in the URL", parameter=_FORM
+            )
+        return self.parse(path, [item for item in query if item[0] != _FORM]), forms[0]
+
+    def list_paths(self) -> list[str]:
+        """Return the paths under which it is asked: a list of names in the path may be in the query instead."""
+        short = self.path.partition("/{")[0]
+        return [short, self.path] if self._has_listed_names and short != self.path else [self.path]
+
+    @property
+    def _has_listed_names(self) -> bool:
+        return any(
+            parameter.sort is Sort.TEXTS and parameter.name in self.path_names
+            for parameter in self.parameters
+        )
+
+    def format(self, arguments: Mapping[str, Any]) -> tuple[str, list[tuple[str, str]]]:
+        """Return the path and the query of a call of the method; `parse` reads them."""
+        path, query = self.path, []
+        for parameter in self.parameters:
+            place = f"{{{parameter.name}}}"
+            for text in parameter.format(arguments.get(parameter.name)):
+                if place in path:
+                    path = path.replace(place, quote_path(text, safe="=:,+"))
+                else:
+                    query.append((parameter.url_name, text))
+        return path, query
+
+
+def _find_sort(annotation: Any) -> Sort:
+    """Return what a parameter with this annotation is."""
+    sorts = set(get_args(annotation)) if isinstance(annotation, UnionType) else {annotation}
+    sorts.discard(NoneType)
+    if any(get_origin(sort) is not None and get_args(sort) == (int,) for sort in sorts):
+        return Sort.NUMBERS
+    if any(get_origin(sort) is not None for sort in sorts):
+        return Sort.TEXTS
+    if Head in sorts:
+        return Sort.REVISION
+    if Instant in sorts:
+        return Sort.INSTANT
+    return {bool: Sort.FLAG, int: Sort.NUMBER, str: Sort.TEXT}[sorts.pop()]
+
+
+_NAMES: dict[type | ModuleType, str] = {
+    Registry: "",
+    Panels: "panels",
+    Aliases: "aliases",
+    Versions: "versions",
+    Runs: "runs",
+    Detectors: "detectors",
+    Tags: "tags",
+    Exports: "exports",
+    questions: "questions",
+}
+
+
+def _list_versions(answer: Validity) -> tuple[Version, ...]:
+    return answer.versions
+
+
+def _join_files(answer: tuple[Version, tuple[StoredFile, ...]]) -> dict[str, Any]:
+    version, files = answer
+    return {**asdict(version), "files": files}
+
+
+READINGS = (
+    Reading(Versions, "validity", "validity/{target}", simplify=_list_versions),
+    Reading(questions, "show_named", "show/{name}", Freshness.BRIEF, simplify=Subject.list_fields),
+    Reading(Panels, "list", "panels"),
+    Reading(Panels, "find", "panels/{panel}"),
+    Reading(Aliases, "list", "aliases"),
+    Reading(questions, "list_versions", "versions", number="version"),
+    Reading(Versions, "show", "versions/{version}", simplify=_join_files),
+    Reading(Runs, "list", "runs"),
+    Reading(Runs, "show", "runs/{dataset}"),
+    Reading(Detectors, "list", "detectors"),
+    Reading(Detectors, "show", "detectors/{dataset}"),
+    Reading(Detectors, "names", "names"),
+    Reading(Tags, "list", "tags"),
+    Reading(Registry, "log", "log", number="revision"),
+    Reading(questions, "list_changes", "log/{revision}/changes"),
+    Reading(questions, "find_export_facts", "resolution/{target}"),
+    # What changes without a revision, or is about two.
+    Reading(Exports, "list", "exports", Freshness.LIVE, number="export"),
+    Reading(Registry, "list_affected_runs", "affected", Freshness.LIVE),
+    Reading(Registry, "group_affected_runs", "affected-groups", Freshness.LIVE),
+)
+
+_BY_NAME = {reading.name: reading for reading in READINGS}
+
+
+def find_reading(name: str) -> Reading:
+    """Return the reading with that name: ``versions.validity``."""
+    return _BY_NAME[name]

@@ -1,0 +1,99 @@
+"""Ask a service a question: the arguments of a method go into a URL, and what comes back is what the method returns."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Mapping
+from functools import wraps
+from pathlib import Path
+from types import GenericAlias
+from typing import TYPE_CHECKING, Any, NoReturn, get_args, get_origin
+
+import msgspec
+
+from registry.api.pins import format_pin
+from registry.api.readings import RECORD, Reading, Sort, find_reading
+from registry.errors import UnavailableError
+from registry.heads import Head, shorten_seal
+from registry.instants import BEGINNING, Instant, parse_iso
+from registry.lookup.revisions import AsOfRef
+from registry.records.record_lists import RecordList
+
+if TYPE_CHECKING:
+    from registry.api.remote.backend import RemoteBackend
+
+
+def ask(backend: RemoteBackend, reading: Reading, arguments: Mapping[str, Any], as_of: AsOfRef = None) -> Any:
+    """Return the answer of the service to a question as of a revision; raise its refusal."""
+    stated = {
+        parameter.name: _state(backend, parameter.sort, arguments[parameter.name], as_of)
+        for parameter in reading.parameters
+        if arguments.get(parameter.name) is not None
+    }
+    path, query = reading.format(stated)
+    pin = format_pin(backend.find_pin(as_of))
+    if reading.is_live:
+        content = backend.service.get(f"/v1/{path}", [*query, ("as_of", pin), ("form", RECORD)])
+    else:
+        content = backend.service.get(f"/v1/r/{pin}/{path}", [*query, ("form", RECORD)])
+    return decode(backend, content, reading.answer_type)
+
+
+def _state(backend: RemoteBackend, sort: Sort, value: Any, as_of: AsOfRef) -> Any:
+    """Return an argument so that it means the same in any zone, and at any moment."""
+    if sort is Sort.INSTANT:
+        return backend.parse_optional_instant(value, as_of)
+    if sort is Sort.REVISION:
+        head = backend.find_pin(value)
+        return Head(head.number, shorten_seal(head.seal))
+    return value
+
+
+def decode(backend: RemoteBackend, content: Any, answer_type: Any) -> Any:
+    """Return the record of an answer; refuse one that is of another form."""
+    (record,) = get_args(answer_type) if get_origin(answer_type) is RecordList else (None,)
+    try:
+        if record is not None:
+            items = msgspec.convert(content, GenericAlias(list, (record,)), dec_hook=_decode_value)
+            return RecordList(record, items)
+        return msgspec.convert(content, answer_type, dec_hook=_decode_value)
+    except (msgspec.ValidationError, ValueError, TypeError) as error:
+        raise UnavailableError(
+            f"the service {backend.service.url} cannot be used: its answer is of another form than this software"
+            f" expects ({' '.join(str(error).split())[:200]}); one of the two may be of another version",
+            service=backend.service.url,
+        ) from None
+
+
+def _decode_value(kind: type, value: Any) -> Any:
+    if kind is Instant:
+        return BEGINNING if value is None else parse_iso(value)
+    if kind is Path:
+        return Path(value)
+    raise TypeError(f"a {kind.__name__} has no JSON")
+
+
+def make_method(name: str) -> Any:
+    """Return the method of a remote noun that asks the question with this name, with the arguments of the local one."""
+    reading = find_reading(name)
+    signature = inspect.signature(reading.function)
+
+    @wraps(reading.function)
+    def method(self: Any, *values: Any, **options: Any) -> Any:
+        arguments = dict(signature.bind(self, *values, **options).arguments)
+        del arguments["self"]
+        as_of = arguments.pop("as_of", None)
+        return ask(self._backend, reading, arguments, as_of)
+
+    return method
+
+
+def refuse_method(method: Callable[..., Any]) -> Any:
+    """Return a method that is refused, because it needs the database of the registry."""
+
+    @wraps(method)
+    def refuse(self: Any, *_values: Any, **_options: Any) -> NoReturn:
+        with self._backend.read_transaction():
+            raise AssertionError  # never reached: a remote registry has none
+
+    return refuse

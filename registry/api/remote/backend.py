@@ -1,0 +1,145 @@
+"""The service of a remote registry in the place of its database, and its objects in the place of its store."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import tzinfo
+from typing import Any, NoReturn, cast
+
+import msgspec
+import sqlalchemy as sa
+
+from registry.api.backend import Backend
+from registry.api.readings import find_reading
+from registry.api.remote.asking import ask
+from registry.database.closing import Closure
+from registry.errors import ConflictError, SchemaError, UnavailableError
+from registry.heads import Head
+from registry.identifiers import Dataset
+from registry.instants import Instant
+from registry.lookup.revisions import AsOfRef, RevisionRef, unknown_revision_error
+from registry.lookup.run_instants import require_start
+from registry.timezones import find_recorded_zone
+from registry.transport import Service
+
+API = 1
+"""The version of the interface of services that this software asks."""
+
+
+class ServedHead(msgspec.Struct, frozen=True):
+    """A head as a service tells it, with what is known of its registry."""
+
+    registry: str
+    revision: int
+    seal: str
+    timezone: str
+    api: int
+
+
+class ServedDatabase:
+    """Stands where a local registry has its database; what only a database can do is refused."""
+
+    closure: Closure | None = None
+
+    def __init__(self, service: Service, registry_id: str) -> None:
+        self.service, self.registry_id = service, registry_id
+        self.url = self.name = service.url
+
+    def close(self) -> None:
+        """Close the connections to the service."""
+        self.service.close()
+
+    def __getattr__(self, name: str) -> NoReturn:
+        if name.startswith("__"):
+            raise AttributeError(name)
+        raise ConflictError(
+            f"the registry is read through the service {self.url}, which answers questions and records nothing:"
+            " this needs its database",
+            service=self.url,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class RemoteBackend(Backend):
+    """A service and its objects. Every answer is as of the revision that was pinned at first, or of an earlier one."""
+
+    pin: Head = field(default_factory=lambda: Head(0, "0" * 64))
+    zone: str = "UTC"
+    heads: dict[RevisionRef, Head] = field(default_factory=dict)
+
+    @property
+    def is_remote(self) -> bool:
+        """True: only answers can be had."""
+        return True
+
+    @property
+    def service(self) -> Service:
+        """The service."""
+        return cast("ServedDatabase", self.database).service
+
+    def answer(self, question: Callable[..., Any], *values: Any, **options: Any) -> Any:
+        """Ask the service what the question would return of its registry."""
+        reading = find_reading(f"questions.{question.__name__}")
+        arguments = dict(inspect.signature(question).bind(self, *values, **options).arguments)
+        as_of = arguments.pop("as_of", None)
+        return ask(self, reading, arguments, as_of)
+
+    def find_timezone(self, connection: sa.Connection | None = None) -> tzinfo:  # noqa: ARG002 - there is none
+        """Return the time zone of stamps: the chosen one, else the registry's own."""
+        return find_recorded_zone(self.zone) if self.chosen_zone is None else self.chosen_zone
+
+    def find_pin(self, as_of: AsOfRef) -> Head:
+        """Return the revision that is meant, with its seal; none after the pinned one is known."""
+        reference = self.read_as_of(as_of)
+        if reference.by == "newest" or (reference.by == "number" and reference.value == self.pin.number):
+            return self.pin
+        if reference not in self.heads:
+            self.heads[reference] = self._ask_head(reference)
+        return self.heads[reference]
+
+    def _ask_head(self, reference: RevisionRef) -> Head:
+        value = reference.value
+        if reference.by == "back":
+            number = self.pin.number - cast("int", value)
+            if number < 1:
+                raise unknown_revision_error(reference, self.pin.number)
+            value = number
+        answer = read_served_head(self.service, str(value))
+        if answer.revision <= self.pin.number:
+            return Head(answer.revision, answer.seal)
+        if reference.by == "instant":  # of what was recorded until then, only what was pinned is known here
+            return self.pin
+        raise unknown_revision_error(RevisionRef("number", answer.revision), self.pin.number)
+
+    def _refuse_tagged_word(self, word: str, instant: Instant, connection: sa.Connection | None) -> None:
+        """Do nothing: a service is not asked for words."""
+
+    def _find_run_start(
+        self,
+        dataset: Dataset,
+        connection: sa.Connection | None,  # noqa: ARG002 - there is none
+        as_of: AsOfRef,
+    ) -> Instant:
+        run = ask(self, find_reading("runs.show"), {"dataset": str(dataset)}, as_of)
+        return require_start(run, dataset)
+
+
+def read_served_head(service: Service, as_of: str | None = None) -> ServedHead:
+    """Return the newest head of the registry of a service, or the one that a text names; refuse another interface."""
+    content: Any = service.get("/v1/head", [] if as_of is None else [("as_of", as_of)])
+    api = content.get("api") if isinstance(content, dict) else None
+    if isinstance(api, int) and api > API:
+        raise SchemaError(
+            f"the service {service.url} is of newer software: its interface is {api}, this software asks {API}",
+            service=service.url,
+            api=api,
+        )
+    try:
+        return msgspec.convert(content, ServedHead)
+    except msgspec.ValidationError:
+        raise UnavailableError(
+            f"the service {service.url} cannot be used: it answers, and not as a registry does",
+            service=service.url,
+        ) from None

@@ -1,0 +1,129 @@
+"""The nouns of a remote registry: their methods ask its service; those that record are refused."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from msgspec.structs import replace
+
+from registry.api.backend import InstantLike
+from registry.api.detectors import Detectors
+from registry.api.pages import parse_upper_end, refuse_invalid_limit
+from registry.api.panels import Aliases, Panels
+from registry.api.readings import find_reading
+from registry.api.recorded_exports import Exports
+from registry.api.remote.asking import ask, make_method
+from registry.api.remote.backend import RemoteBackend
+from registry.api.remote.pages import iterate_pages
+from registry.api.revisions import Tags
+from registry.api.runs import Runs
+from registry.api.versions import Versions
+from registry.lookup.revisions import AsOf
+from registry.records import RecordedExport, Validity, Version
+from registry.records.record_lists import RecordIterator
+
+
+class RemotePanels(Panels):
+    """``registry.panels`` of a remote registry."""
+
+    list = make_method("panels.list")
+    find = make_method("panels.find")
+
+
+class RemoteAliases(Aliases):
+    """``registry.aliases`` of a remote registry."""
+
+    list = make_method("aliases.list")
+
+
+class RemoteRuns(Runs):
+    """``registry.runs`` of a remote registry."""
+
+    list = make_method("runs.list")
+    show = make_method("runs.show")
+
+
+class RemoteDetectors(Detectors):
+    """``registry.detectors`` of a remote registry."""
+
+    list = make_method("detectors.list")
+    show = make_method("detectors.show")
+    names = make_method("detectors.names")
+
+
+class RemoteTags(Tags):
+    """``registry.tags`` of a remote registry."""
+
+    list = make_method("tags.list")
+
+
+class RemoteVersions(Versions):
+    """``registry.versions`` of a remote registry."""
+
+    _backend: RemoteBackend
+    show = make_method("versions.show")
+
+    def iterate(
+        self,
+        panel: str | Sequence[str] | None = None,
+        *,
+        withdrawn: bool = False,
+        as_of: AsOf = None,
+        before: int | None = None,
+        limit: int | None = None,
+    ) -> RecordIterator[Version]:
+        """Yield versions, page by page; see `Versions.iterate`."""
+        refuse_invalid_limit(limit)
+        below = parse_upper_end(before)
+        arguments: dict[str, object] = {"panel": panel, "withdrawn": withdrawn}
+        if before is None and limit is None:
+            number, arguments["after"] = "after", 0
+        else:
+            number, arguments["before"] = "before", below
+        reading = find_reading("questions.list_versions")
+        items = iterate_pages(self._backend, reading, arguments, as_of, limit, (number, "version"))
+        return RecordIterator(Version, items)
+
+    def validity(
+        self,
+        target: str | Sequence[str],
+        *,
+        kinds: Sequence[str] | None = None,
+        at: InstantLike | None = None,
+        source: str | None = None,
+        as_of: AsOf = None,
+    ) -> Validity:
+        """Return the validity ranges of targets, or what is valid at an instant; see `Registry.validity`."""
+        backend = self._backend
+        reading = None if at is None else backend.read_instant(at, as_of=as_of)
+        arguments = {
+            "target": target,
+            "kinds": kinds,
+            "at": None if reading is None else reading.instant,
+            "source": source,
+        }
+        answer: Validity = ask(backend, find_reading("versions.validity"), arguments, as_of)
+        notes = () if reading is None else reading.describe()
+        return replace(answer, notes=(*answer.notes, *notes))
+
+
+class RemoteExports(Exports):
+    """``registry.exports`` of a remote registry."""
+
+    _backend: RemoteBackend
+
+    def iterate(
+        self,
+        *,
+        stale: bool = False,
+        experiment: str | None = None,
+        as_of: AsOf = None,
+        before: int | None = None,
+        limit: int | None = None,
+    ) -> RecordIterator[RecordedExport]:
+        """Yield recorded exports, page by page; see `Exports.iterate`."""
+        refuse_invalid_limit(limit)
+        arguments = {"stale": stale, "experiment": experiment, "before": parse_upper_end(before)}
+        reading = find_reading("exports.list")
+        items = iterate_pages(self._backend, reading, arguments, as_of, limit, ("before", "export"))
+        return RecordIterator(RecordedExport, items)

@@ -1,0 +1,112 @@
+"""The stored files of a registry behind a service: kept by the cache of this machine, and verified whenever read."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Self
+
+from registry.cache import CacheFolder, EntryKind, EntryName, NewEntry
+from registry.errors import CacheError, CorruptionError, NotFoundError
+from registry.files import Buffer, blake3_of, sha256_of
+from registry.store import ContentStore
+from registry.transport import Service
+
+
+class RemoteStore(ContentStore):
+    """The store behind a service; its files can be read, and nothing else."""
+
+    def __init__(self, service: Service, cache: CacheFolder | None, registry_id: str) -> None:
+        super().__init__(Path(service.url))
+        self._service, self._cache, self._registry_id = service, cache, registry_id
+
+    def make_absolute(self) -> Self:
+        """Return this store: it is the same from everywhere."""
+        return self
+
+    def read_owner(self) -> str:
+        """Return the Id of the registry of the service."""
+        return self._registry_id
+
+    def read_into(self, sha256: str, size: int, buffer: memoryview, blake3: str | None = None) -> bytes:
+        """Fill `buffer` with the last bytes of an object, and return its header; see `ContentStore.read_into`."""
+        header_size = size - buffer.nbytes
+
+        def read(handle: int) -> bytes | None:
+            """Return the header of a sound file, None for another one."""
+            if os.fstat(handle).st_size != size:
+                return None
+            with os.fdopen(handle, "rb", closefd=False, buffering=0) as file:
+                header = file.read(header_size)
+                filled = 0
+                while filled < buffer.nbytes and (count := file.readinto(buffer[filled:])):
+                    filled += count
+            return header if _is_sound(header, buffer, sha256, blake3) else None
+
+        if self._cache is not None:
+            try:
+                name = EntryName(EntryKind.OBJECT, sha256)
+                return self._cache.obtain(name, lambda entry: self._fetch(sha256, size, entry), read)
+            except CacheError:  # the file can be had without it
+                pass
+        return self._read_uncached(sha256, size, buffer, blake3)
+
+    def _fetch(self, sha256: str, size: int, entry: NewEntry) -> None:
+        """Write an object to the cache; what comes damaged is refused at once, not fetched again."""
+        digest = hashlib.sha256()
+
+        def take(piece: bytes) -> None:
+            digest.update(piece)
+            entry.write(piece)
+
+        self._download(sha256, size, take)
+        if digest.hexdigest() != sha256:
+            raise self._damage_error(sha256)
+
+    def _read_uncached(self, sha256: str, size: int, buffer: memoryview, blake3: str | None) -> bytes:
+        header, filled = bytearray(), 0
+        header_size = size - buffer.nbytes
+
+        def take(piece: bytes) -> None:
+            nonlocal filled
+            first = piece[: header_size - len(header)]
+            header.extend(first)
+            rest = piece[len(first) :]
+            buffer[filled : filled + len(rest)] = rest
+            filled += len(rest)
+
+        self._download(sha256, size, take)
+        if not _is_sound(header, buffer, sha256, blake3):
+            raise self._damage_error(sha256)
+        return bytes(header)
+
+    def _download(self, sha256: str, size: int, take: Callable[[bytes], object]) -> None:
+        try:
+            self._service.download(f"/v1/objects/sha256/{sha256}", size, take)
+        except NotFoundError:
+            raise CorruptionError(
+                f"object {sha256} is missing from the store of {self._service.url}",
+                sha256=sha256,
+                path=str(self.object_path(sha256)),
+            ) from None
+
+    def _damage_error(self, sha256: str) -> CorruptionError:
+        return CorruptionError(
+            f"object {sha256} in the store of {self._service.url} is damaged: its bytes have another checksum",
+            sha256=sha256,
+            path=str(self.object_path(sha256)),
+        )
+
+    def read(self, sha256: str, size: int) -> bytes:
+        """Return the bytes with that checksum."""
+        content = bytearray(size)
+        self.read_into(sha256, size, memoryview(content))
+        return bytes(content)
+
+
+def _is_sound(header: Buffer, rest: Buffer, sha256: str, blake3: str | None) -> bool:
+    if blake3 is None:
+        return sha256_of(header, rest) == sha256
+    return blake3_of(header, rest) == blake3

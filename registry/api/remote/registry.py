@@ -1,0 +1,181 @@
+"""A registry behind a service."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import cast
+
+from registry.api.backend import InstantLike, Note, choose_zone
+from registry.api.pages import parse_upper_end, refuse_invalid_limit
+from registry.api.readings import find_reading
+from registry.api.registry import Registry
+from registry.api.remote import nouns
+from registry.api.remote.asking import ask, make_method, refuse_method
+from registry.api.remote.backend import RemoteBackend, ServedDatabase, read_served_head
+from registry.api.remote.objects import RemoteStore
+from registry.api.remote.pages import iterate_pages
+from registry.cache import find_cache
+from registry.database.transactions import Database
+from registry.heads import Head
+from registry.instants import Instant
+from registry.lookup.revisions import AsOf
+from registry.records import Revision, Subject
+from registry.records.record_lists import RecordIterator
+from registry.settings import Settings
+from registry.timezones import find_zone
+from registry.transport import Service
+
+_LINES = 10_000  # of a revision at once
+
+
+class RemoteRegistry(Registry):
+    """An open registry that is read through a service; ``pin`` is the revision as of which it answers."""
+
+    def __init__(
+        self,
+        url: str,
+        *,
+        timezone: str | None = None,
+        note: Note | None = None,
+        present: Instant | None = None,
+    ) -> None:
+        service = Service(url)
+        head = read_served_head(service)
+        self._backend: RemoteBackend = RemoteBackend(
+            cast("Database", ServedDatabase(service, head.registry)),
+            RemoteStore(service, find_cache(), head.registry),
+            choose_zone(Settings(url, Path())) if timezone is None else find_zone(timezone),
+            note,
+            present,
+            Head(head.revision, head.seal),
+            head.timezone,
+        )
+
+    @property
+    def pin(self) -> Head:
+        """The revision that was the newest when the registry was opened; every answer is as of it."""
+        return self._backend.pin
+
+    def find_head(self, as_of: AsOf = None) -> Head:
+        """Return a revision with its seal, by default the pinned one."""
+        return self._backend.find_pin(as_of)
+
+    @property
+    def timezone(self) -> str:
+        """The registry's own time zone."""
+        return self._backend.zone
+
+    @property
+    def panels(self) -> nouns.RemotePanels:
+        """The panels."""
+        return nouns.RemotePanels(self._backend)
+
+    @property
+    def aliases(self) -> nouns.RemoteAliases:
+        """The M-numbers of panels."""
+        return nouns.RemoteAliases(self._backend)
+
+    @property
+    def versions(self) -> nouns.RemoteVersions:
+        """The versions."""
+        return nouns.RemoteVersions(self._backend)
+
+    @property
+    def runs(self) -> nouns.RemoteRuns:
+        """The runs."""
+        return nouns.RemoteRuns(self._backend)
+
+    @property
+    def detectors(self) -> nouns.RemoteDetectors:
+        """The detector configurations."""
+        return nouns.RemoteDetectors(self._backend)
+
+    @property
+    def tags(self) -> nouns.RemoteTags:
+        """The tags."""
+        return nouns.RemoteTags(self._backend)
+
+    @property
+    def exports(self) -> nouns.RemoteExports:
+        """The recorded exports."""
+        return nouns.RemoteExports(self._backend)
+
+    # What needs the database, and would begin to write before it asks for it.
+    backup = refuse_method(Registry.backup)
+    deploy = refuse_method(Registry.deploy)
+    check_deployment = refuse_method(Registry.check_deployment)
+    import_tree = refuse_method(Registry.import_tree)
+    compare_tree = refuse_method(Registry.compare_tree)
+    repair = refuse_method(Registry.repair)
+    snapshot = refuse_method(Registry.snapshot)
+
+    list_affected_runs = make_method("list_affected_runs")
+    group_affected_runs = make_method("group_affected_runs")
+
+    def show(self, name: str, *, source: str | None = None, as_of: AsOf = None) -> Subject:
+        """Return what is known of the thing with a name; see `Registry.show`."""
+        subject: Subject = ask(
+            self._backend, find_reading("questions.show_named"), {"name": name, "source": source}, as_of
+        )
+        return subject
+
+    def iterate_log(
+        self,
+        target: str | None = None,
+        *,
+        panels: Sequence[str] = (),
+        experiment: str | None = None,
+        author: str | None = None,
+        since: InstantLike | None = None,
+        until: InstantLike | None = None,
+        after: AsOf = None,
+        as_of: AsOf = None,
+        before: int | None = None,
+        limit: int | None = None,
+        max_changes: int | None = None,
+    ) -> RecordIterator[Revision]:
+        """Yield the revisions, page by page; see `Registry.iterate_log`."""
+        refuse_invalid_limit(limit)
+        refuse_invalid_limit(max_changes)
+        arguments = {
+            "target": target,
+            "panels": panels,
+            "experiment": experiment,
+            "author": author,
+            "since": since,
+            "until": until,
+            "after": after,
+            "before": parse_upper_end(before),
+            "max_changes": max_changes,
+        }
+        items = iterate_pages(
+            self._backend, find_reading("log"), arguments, as_of, limit, ("before", "revision")
+        )
+        return RecordIterator(Revision, items)
+
+    def iterate_changes(
+        self,
+        revision: AsOf,
+        target: str | None = None,
+        *,
+        panels: Sequence[str] = (),
+        experiment: str | None = None,
+        as_of: AsOf = None,
+    ) -> Iterator[str]:
+        """Yield the lines of one revision, page by page; see `Registry.iterate_changes`."""
+        names = [*([] if target is None else [target]), *panels]
+        number = self._backend.find_pin(revision).number
+        skip, page = 0, [""]
+        while page:
+            arguments = {
+                "revision": number,
+                "panels": names,
+                "experiment": experiment,
+                "skip": skip,
+                "limit": _LINES,
+            }
+            page = ask(self._backend, find_reading("questions.list_changes"), arguments, as_of)
+            yield from page
+            skip += len(page)
+            page = page if len(page) == _LINES else []

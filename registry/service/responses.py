@@ -1,0 +1,79 @@
+"""The responses of a service: JSON with the headers that say how long it may be kept."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from registry.errors import CorruptionError, RegistryError, SchemaError, UnavailableError
+from registry.records.json import encode, to_builtins
+from registry.records.refusals import STATUSES, build_refusal
+from registry.service.kept_answers import EncodedAnswer
+from registry.service.redaction import redact
+
+PINNED = "public, max-age=86400"
+LIVE = "public, max-age=2"
+UNKEPT = "no-store"
+
+_RETRY_SECONDS = 2
+_BASE = ((b"x-content-type-options", b"nosniff"), (b"content-security-policy", b"default-src 'none'"))
+# What they say about files and servers is for the operator.
+_PRIVATE = (CorruptionError, SchemaError, UnavailableError)
+
+
+def encode_answer(
+    value: Any,
+    *,
+    keeping: str,
+    public: bool,
+    status: int = 200,
+    etag: bytes = b"",
+    more: tuple[tuple[bytes, bytes], ...] = (),
+) -> EncodedAnswer:
+    """Return a value as it is sent."""
+    body = encode(redact(to_builtins(value)) if public else value)
+    return build_answer(body, b"application/json", keeping=keeping, status=status, etag=etag, more=more)
+
+
+def build_answer(
+    body: bytes,
+    media_type: bytes,
+    *,
+    keeping: str,
+    status: int = 200,
+    etag: bytes = b"",
+    more: tuple[tuple[bytes, bytes], ...] = (),
+) -> EncodedAnswer:
+    """Return a body with its headers."""
+    headers = (
+        *_BASE,
+        *more,
+        (b"content-type", media_type),
+        (b"content-length", str(len(body)).encode()),
+        (b"cache-control", keeping.encode()),
+        *(((b"etag", etag),) if etag else ()),
+    )
+    return EncodedAnswer(status, headers, body, etag)
+
+
+def build_unchanged(answer: EncodedAnswer) -> EncodedAnswer:
+    """Return what is sent to a client that has the answer already."""
+    headers = tuple(
+        header for header in answer.headers if header[0] not in {b"content-type", b"content-length"}
+    )
+    return EncodedAnswer(304, headers, b"", answer.etag)
+
+
+def encode_refusal(
+    error: RegistryError, *, public: bool, keeping: str = UNKEPT, status: int | None = None
+) -> EncodedAnswer:
+    """Return a refusal as it is sent: the status tells proxies, the body the client."""
+    if public and isinstance(error, _PRIVATE):
+        error = type(error)("the registry cannot answer this now; its operator finds the reason in the log")
+    more = ((b"retry-after", str(_RETRY_SECONDS).encode()),) if error.code == UnavailableError.code else ()
+    return encode_answer(
+        build_refusal(error),
+        keeping=keeping,
+        public=public,
+        status=STATUSES[error.code] if status is None else status,
+        more=more,
+    )

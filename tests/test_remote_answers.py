@@ -1,0 +1,134 @@
+"""A registry that is read through its service answers and refuses as the registry itself, word for word."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from registry import instants
+from testing.panels import use_small_panels
+from testing.registries import RegistryLocation
+from testing.services import serve_in_thread
+from tests.cli import Calreg
+from tests.test_golden import write_files
+
+pytestmark = pytest.mark.usefixtures("small_panels")
+
+DETECTOR = "170505-149520170815-3d00b0_170505-149520170815-3d00f7"
+RUN = "exp=xcsls3716:run=631"
+COMMANDS = [
+    "panel list",
+    "panel list --as-of 1",
+    "panel show M068",
+    "panel show 170505-149520170815-3d00b0",
+    "panel show 170505-149520170815-3d00b1",
+    "alias list",
+    "alias list --as-of 99",
+    "validity M068",
+    "validity M0*",
+    "validity M068 M088 --kind gain",
+    f"validity {DETECTOR} --at 2018-02-10",
+    "validity M068 --at 20180210081500",
+    f"validity {RUN}",
+    "validity M068 --at yesterday",
+    f"validity M068 --at {RUN}",
+    "validity M068 --at exp=xcsls3716:run=613",
+    "validity M068 --as-of -1",
+    "validity M068 --as-of spring",
+    "validity M068 --as-of spring-2081",
+    "validity M068 --as-of 2999-01-01T00:00:00Z",
+    "validity M068 --as-of 4:0000000000000000",
+    "validity M067",
+    "validity 170505-149520170815-3d00b0 --at 2017-10-25T06:59:59Z",
+    "validity small",
+    "version list",
+    "version list --all",
+    "version list M068 --limit 2",
+    "version list --before 4 --limit 2",
+    "version list M067",
+    "version show 1",
+    "version show 99",
+    "run list",
+    "run list --experiment xcsls3716",
+    "run list --experiment xcsls3761",
+    f"run show {RUN}",
+    "run show exp=xcsls3716:run=613",
+    "detector list",
+    "detector list --experiment xcsls3716 --as-of spring",
+    f"detector show {RUN}",
+    f"detector show {RUN} --source Epix",
+    "detector names",
+    "tag list",
+    "log",
+    "log --head",
+    "log --limit 1",
+    "log M068",
+    "log 2..3",
+    "log 3..2",
+    "log --since yesterday",
+    "log --author nobody",
+    "log M067",
+    "exports",
+    "exports --stale",
+    "exports --experiment xcsls3761",
+    "affected --since 2",
+    "affected --since spring",
+    "affected --since 99",
+    f"show {RUN}",
+    "show M068",
+    "show small",
+    "show spring",
+    "show version:1",
+    "show revision:2",
+    "show export:1",
+    "show export:9",
+    "show 12",
+    "show nothing",
+]
+
+
+@pytest.fixture(scope="module", params=["sqlite", "postgresql"])
+def place(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[tuple[RegistryLocation, str]]:
+    """A registry with a bit of everything, and the URL of its service."""
+    with use_small_panels(), pytest.MonkeyPatch.context() as patch:
+        factory = request.getfixturevalue(f"{request.param}_factory")
+        location = factory.make(request.param)
+        folder = tmp_path_factory.mktemp("sample")
+        patch.chdir(folder)
+        write_files()
+        calreg = Calreg(location, patch)
+        calreg.run("init", "--timezone", "America/Los_Angeles")
+        calreg.run("import", "tree")
+        calreg.run("run", "import", "datasets.txt")
+        calreg.run("run", "add", RUN, "--begin", "2018-02-10T08:15:00Z")
+        calreg.run("tag", "add", "spring")
+        calreg.run("detector", "name", "small", DETECTOR)
+        calreg.run("export", RUN, "--output", "constants")
+        calreg.run("version", "gap", "M088", "--valid-from", "2018-02-01T00:00:00Z", "--comment", "broken")
+        calreg.run("version", "withdraw", "1", "--comment", "measured with a cold module")
+        with serve_in_thread(location) as url:
+            yield location, url
+        factory.remove(location)
+
+
+@pytest.mark.parametrize("options", [(), ("--json",)], ids=["text", "json"])
+@pytest.mark.parametrize("command", COMMANDS)
+def test_a_service_answers_and_refuses_as_its_registry(
+    place: tuple[RegistryLocation, str],
+    command: str,
+    options: tuple[str, ...],
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+) -> None:
+    location, url = place
+    present = instants.now()
+    monkeypatch.setattr(instants, "now", lambda: present)
+    monkeypatch.chdir(tmp_path)
+    words = (*command.split(), *options)
+    local = Calreg(location, monkeypatch)(*words)
+    monkeypatch.delenv("CALREG_STORE")
+    monkeypatch.setenv("CALREG_DATABASE", url)
+    remote = Calreg(None, monkeypatch)(*words)
+    assert remote == local

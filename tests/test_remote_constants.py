@@ -1,0 +1,175 @@
+"""Constants through a service: the bytes of the registry, verified, fetched once; exports; what is refused."""
+
+import multiprocessing
+import pickle
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from registry.api import Registry, open_registry
+from registry.errors import ConflictError, CorruptionError, NotValidError, RequestError, UnavailableError
+from testing.panels import use_small_panels, write_panel_folder
+from testing.registries import RegistryFactory, RegistryLocation
+from testing.services import serve_in_thread
+
+PANELS = ("170505-149520170815-3d00b0", "170505-149520170815-3d00f7")
+RUN = "exp=xcsls3716:run=631"
+SOURCE = "XcsEndstation.0:Jungfrau.0"
+
+
+@pytest.fixture(autouse=True)
+def _small(small_panels: None) -> None:
+    """Panels have few pixels."""
+
+
+@pytest.fixture
+def location(sqlite_factory: RegistryFactory, tmp_path: Path) -> Iterator[RegistryLocation]:
+    """A registry with one run of two panels."""
+    with use_small_panels():
+        location = sqlite_factory.make("sqlite", tmp_path)
+        with location.open() as registry:
+            for seed, panel in enumerate(PANELS):
+                write_panel_folder(tmp_path / panel, seed)
+                registry.panels.add(panel)
+                registry.versions.add(panel, tmp_path / panel, valid_from="2018-01-01T00:00:00Z")
+            registry.runs.add(RUN, begin="2018-02-10T08:15:00Z")
+            registry.detectors.configure("xcsls3716", SOURCE, "_".join(PANELS), first_run=1)
+        yield location
+
+
+@pytest.fixture
+def url(location: RegistryLocation) -> Iterator[str]:
+    with serve_in_thread(location) as served:
+        yield served
+
+
+@pytest.fixture
+def remote(url: str) -> Iterator[Registry]:
+    with open_registry(url) as registry:
+        yield registry
+
+
+def test_constants_are_those_of_the_registry(remote: Registry, location: RegistryLocation) -> None:
+    with location.open() as local:
+        expected, constants = local.constants(RUN), remote.constants(RUN)
+    assert constants.keys() == expected.keys()
+    for name, array in expected.items():
+        assert np.array_equal(constants[name], array)
+    assert constants.provenance.resolution == expected.provenance.resolution
+    assert constants.provenance.registry == expected.provenance.registry
+    assert np.array_equal(remote.constants(RUN, panels=[1])["pixel_gain"], expected["pixel_gain"][:, 1:])
+    assert np.array_equal(remote.constants(RUN, lazy=True)["pixel_gain"][:, 1], expected["pixel_gain"][:, 1])
+    assert np.array_equal(remote.constants(RUN, shared=True)["pixel_offset"], expected["pixel_offset"])
+
+
+def test_an_object_is_fetched_once(remote: Registry, location: RegistryLocation) -> None:
+    first = remote.constants(RUN)
+    for path in (location.store / "objects").rglob("*.npy"):
+        path.unlink()
+    assert np.array_equal(remote.constants(RUN)["pixel_gain"], first["pixel_gain"])
+
+
+@pytest.mark.parametrize("cache", ["off", None])
+def test_a_damaged_object_is_refused_and_not_kept(
+    location: RegistryLocation, url: str, cache: str | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if cache is not None:
+        monkeypatch.setenv("CALREG_CACHE", cache)
+    path = min((location.store / "objects").rglob("*.npy"))
+    content = path.read_bytes()
+    path.chmod(0o644)
+    path.write_bytes(content[:-1] + bytes([content[-1] ^ 1]))
+    with open_registry(url) as registry:
+        with pytest.raises(CorruptionError, match=path.stem):
+            registry.constants(RUN)
+        path.write_bytes(content)
+        assert registry.constants(RUN)["pixel_gain"].shape[:2] == (3, 2)
+        path.unlink()
+        if cache == "off":
+            with pytest.raises(CorruptionError, match="is missing"):
+                registry.constants(RUN)
+
+
+@pytest.mark.parametrize("name", ["npy", "hdf5", "lcls2", "psana"])
+def test_an_export_has_the_bytes_of_a_local_one(
+    remote: Registry, location: RegistryLocation, tmp_path: Path, name: str
+) -> None:
+    with location.open() as local:
+        expected = local.export(RUN, tmp_path / "local", format=name)
+    written = remote.export(RUN, tmp_path / "remote", format=name)
+    assert [output.sha256 for output in written.outputs] == [
+        output.sha256 for output in expected.outputs
+    ] or (
+        name != "npy"  # the time of the export is in the other files
+    )
+    assert (written.recorded, written.revision) == (False, expected.revision)
+    assert [note for note in written.notes if "not recorded" in note]
+
+
+def test_a_session_answers_as_of_its_pin(remote: Registry, location: RegistryLocation) -> None:
+    pin = remote.pin
+    with location.open() as local:
+        local.versions.gap(PANELS[0], valid_from="2018-02-01T00:00:00Z", comment="broken")
+        assert local.head.number == pin.number + 1
+        with pytest.raises(NotValidError):
+            local.constants(RUN)
+    assert remote.head == pin
+    assert remote.constants(RUN).provenance.registry.revision == pin.number
+    assert len(remote.log(limit=1)) == 1
+    with pytest.raises(RequestError):
+        remote.constants(RUN, panels=[])
+
+
+def test_writes_are_refused_and_nothing_is_recorded(
+    remote: Registry, location: RegistryLocation, tmp_path: Path
+) -> None:
+    write_panel_folder(tmp_path / "new", 9)
+    calls = (
+        lambda: remote.panels.add("170505-149520170815-3d00f8"),
+        lambda: remote.versions.add(PANELS[0], tmp_path / "new", valid_from="2019-01-01T00:00:00Z"),
+        lambda: remote.versions.withdraw(1, comment="wrong"),
+        lambda: remote.runs.withdraw(RUN, comment="wrong"),
+        lambda: remote.tags.add("spring"),
+        lambda: remote.revert(1, comment="wrong"),
+        remote.verify,
+        lambda: remote.backup(tmp_path / "backup"),
+        lambda: remote.deploy("xcsls3716", tmp_path / "calib"),
+    )
+    for call in calls:
+        with pytest.raises(ConflictError, match="through the service"):
+            call()
+    assert not (tmp_path / "backup").exists()
+    with location.open() as local:
+        assert local.head == remote.pin
+
+
+def test_a_store_can_be_sent_to_another_process(remote: Registry) -> None:
+    lazy = remote.constants(RUN, lazy=True)
+    again = pickle.loads(pickle.dumps(lazy))  # noqa: S301 - just made
+    assert np.array_equal(again["pixel_gain"][0], lazy["pixel_gain"][0])
+
+
+def test_a_forked_process_asks_over_connections_of_its_own(remote: Registry) -> None:
+    total = remote.constants(RUN)["pixel_gain"].sum()
+
+    def work(sums: "multiprocessing.SimpleQueue[float]") -> None:
+        sums.put(float(remote.constants(RUN)["pixel_gain"].sum()))
+
+    context = multiprocessing.get_context("fork")
+    sums = context.SimpleQueue()
+    workers = [context.Process(target=work, args=(sums,)) for _ in range(3)]
+    for worker in workers:
+        worker.start()
+    assert [sums.get() for _ in workers] == [float(total)] * 3
+    for worker in workers:
+        worker.join(30)
+        assert worker.exitcode == 0
+
+
+def test_a_service_that_has_ended_is_unavailable(location: RegistryLocation) -> None:
+    with serve_in_thread(location) as url:
+        registry = open_registry(url)
+    with pytest.raises(UnavailableError, match="no server answers there"):
+        registry.panels.list()
