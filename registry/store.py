@@ -15,12 +15,9 @@ import os
 import re
 from collections.abc import Container, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, suppress
-from functools import lru_cache
 from io import BufferedReader, BufferedWriter
 from pathlib import Path
-from typing import Annotated, Literal, Self
-
-import msgspec
+from typing import Self
 
 from registry.errors import (
     ConflictError,
@@ -43,24 +40,14 @@ from registry.files import (
     sync_folder,
     translate_os_errors,
 )
+from registry.left_out_notes import refuse_left_out, write_left_out_note
 from registry.permissions import adopt_mode, describe_owner, may
 from registry.records import FileUse, SnapshotPart
 
 _MARKER_NAME = "registry.json"
-_LEFT_OUT_NAME = "left-out.json"
-_MAX_LEFT_OUT_SIZE = 1 << 28
 _STORE_FORMAT = 1
 _CHUNK_SIZE = 1 << 20
 _MAX_MARKER_SIZE = 4096
-
-
-class _LeftOutNote(msgspec.Struct, frozen=True):
-    """The files that partial snapshots beside the store have left out, and their requests."""
-
-    format: Literal["calreg partial snapshot"]
-    format_version: Literal[1]
-    parts: tuple[SnapshotPart, ...]
-    files: tuple[Annotated[str, msgspec.Meta(pattern=r"^[0-9a-f]{64}\Z")], ...]
 
 
 class ContentStore:
@@ -199,7 +186,7 @@ class ContentStore:
             file = _open_object(path)
             if file is None:
                 if not os.path.lexists(path):
-                    self._refuse_left_out(sha256)
+                    refuse_left_out(self.root, sha256)
                 what = "is not a regular file in" if os.path.lexists(path) else "is missing from"
                 raise CorruptionError(
                     f"{name} {what} {where}", remedy=Remedy.REPAIR_STORE, sha256=sha256, path=str(path)
@@ -268,32 +255,7 @@ class ContentStore:
 
     def note_left_out(self, part: SnapshotPart | None, sha256s: Iterable[str]) -> None:
         """Note that files were left out of a partial snapshot; forget those of former ones that are there by now."""
-        path = self.root / _LEFT_OUT_NAME
-        with translate_os_errors("written", path):
-            former = _read_left_out(path)
-            parts = (*(former.parts if former else ()), *([part] if part else []))
-            files = sorted({*(former.files if former else ()), *sha256s})
-            absent = tuple(sha256 for sha256 in files if not self.has_object(sha256))
-            note = _LeftOutNote("calreg partial snapshot", 1, tuple(dict.fromkeys(parts)), absent)
-            if former is not None and not absent:
-                path.unlink(missing_ok=True)
-            elif absent and note != former:
-                with atomic_write(path) as temporary:
-                    temporary.write_bytes(msgspec.json.encode(note) + b"\n")
-
-    def _refuse_left_out(self, sha256: str) -> None:
-        note = _read_left_out(self.root / _LEFT_OUT_NAME)
-        if note is not None and sha256 in note.files:
-            part = note.parts[0]
-            request = "; ".join(dict.fromkeys(map(str, note.parts)))
-            raise LeftOutError(
-                f"object {sha256} is not in the store {str(self.root)!r}: it was left out of a partial snapshot, which"
-                f" has the files of the panels of {request}; the whole is {part.whole}",
-                sha256=sha256,
-                experiments=list(part.experiments),
-                panels=list(part.names),
-                whole=part.whole,
-            )
+        write_left_out_note(self.root, part, sha256s, self.has_object)
 
     def is_referenced(self, path: Path, referenced: Container[str]) -> bool:
         """Tell whether the file is one of the objects with these checksums, by its name and folder."""
@@ -343,22 +305,6 @@ def name_use_in_errors(kind: str, gain_range: int, panel: str, version: int) -> 
             panel=panel,
             version=version,
         ) from None
-
-
-def _read_left_out(path: Path) -> _LeftOutNote | None:
-    """Return the note in a file; None where there is none, or none that can be read: missing is missing then."""
-    status = path.stat() if path.exists() else None
-    return None if status is None else _decode_left_out(path, status.st_ino, status.st_mtime_ns)
-
-
-@lru_cache(maxsize=4)
-def _decode_left_out(path: Path, _inode: int, _modified: int) -> _LeftOutNote | None:
-    try:
-        with open_regular(path) as file:
-            note = msgspec.json.decode(file.read(_MAX_LEFT_OUT_SIZE), type=_LeftOutNote)
-    except (OSError, msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        return None
-    return note if note.parts else None
 
 
 def _copy_and_hash(file: BufferedReader, copy: BufferedWriter, digest: Digest) -> str:
