@@ -110,7 +110,7 @@ class Service:
             with self._open(address, headers) as response:
                 if passed and response.status != http.client.PARTIAL_CONTENT:
                     _skip(response, passed)
-                for piece in response.stream(_PIECE):
+                while piece := response.read1(_PIECE):  # what is there, also before the connection is lost
                     passed += len(piece)
                     if passed > size:
                         raise self._error(f"it sent more than {format_count(size, 'byte')} of {path}")
