@@ -12,7 +12,7 @@ from testing.services import serve_in_thread
 from tests.cli import Calreg
 from tests.test_golden import write_files
 
-pytestmark = pytest.mark.usefixtures("small_panels")
+pytestmark = pytest.mark.small_panels
 
 DETECTOR = "170505-149520170815-3d00b0_170505-149520170815-3d00f7"
 RUN = "exp=xcsls3716:run=631"
