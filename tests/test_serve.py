@@ -144,9 +144,9 @@ def test_a_role_that_may_write_serves_nothing_and_a_reader_does(
                 registry.grant(readers=[reader], apply=True)
             url = sa.make_url(location.database).set(username=reader, password="of a test")  # noqa: S106 - of a test
             database = url.render_as_string(hide_password=False)
-            with _run_server(RegistryLocation(database, location.store)) as (served, _):
-                with open_registry(served) as registry:
-                    assert registry.head.number == 0
+            served = RegistryLocation(database, location.store)
+            with _run_server(served) as (address, _), open_registry(address) as registry:
+                assert registry.head.number == 0
         finally:
             with engine.begin() as connection:
                 connection.execute(sa.text(f"DROP OWNED BY {reader}"))

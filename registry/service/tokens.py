@@ -6,7 +6,7 @@ import hashlib
 from pathlib import Path
 
 from registry.errors import RequestError
-from registry.files import open_regular, translate_os_errors
+from registry.files import read_bounded
 
 _MAX_SIZE = 4096
 _MIN_LENGTH = 16
@@ -19,11 +19,10 @@ def read_token_digest(file: Path) -> str:
     ------
     RequestError
         The file holds no token, or a short one.
-    UnavailableError
-        It cannot be read.
+    NotFoundError, UnavailableError
+        There is no such file, or it cannot be read.
     """
-    with translate_os_errors("read", file), open_regular(file) as opened:
-        token = opened.read(_MAX_SIZE).strip()
+    token = read_bounded(file, _MAX_SIZE, "a token", RequestError).strip()
     if len(token) < _MIN_LENGTH or any(byte < 0x21 or byte > 0x7E for byte in token):
         raise RequestError(
             f"{str(file)!r} holds no token: {_MIN_LENGTH} or more letters, digits and signs of ASCII are expected",
