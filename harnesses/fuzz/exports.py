@@ -286,7 +286,12 @@ EXPORT_TARGETS = [
     Target("backup", _feed_backup, _seeds_from_files("backup/backup.json"), ("registry.api.backups",)),
     Target("store", _feed_store, _seeds_from_files("store/registry.json"), ("registry.store",)),
     Target("head", _feed_head, _seeds_from_files("store/head.json"), ("registry.heads",)),
-    Target("left-out-files", _feed_left_out_note, _make_left_out_seeds, ("registry.store",)),
+    Target(
+        "left-out-files",
+        _feed_left_out_note,
+        _make_left_out_seeds,
+        ("registry.store", "registry.left_out_notes"),
+    ),
     Target(
         "incomplete-copy",
         _feed_incomplete_copy,

@@ -7,6 +7,7 @@ from typing import Any
 
 from registry import errors
 from registry.errors import RegistryError, Remedy, UnavailableError
+from registry.identifiers import escape_control_characters
 from registry.records.json import to_builtins
 
 _OWN_KEYS = ("code", "kind", "message", "details", "remedy")
@@ -33,9 +34,15 @@ def parse_refusal(content: object) -> RegistryError | None:
     kind = _find_class(body)
     if kind is None:
         return None
-    message = body["message"].removesuffix(f": {'; '.join(details)}") if details else body["message"]
+    whole = body["message"]
+    message = escape_control_characters(whole.removesuffix(f": {'; '.join(details)}") if details else whole)
     values = {name: value for name, value in body.items() if name not in _OWN_KEYS and name.isidentifier()}
-    return kind(message, details=details, remedy=_find_remedy(body.get("remedy")), **values)
+    return kind(
+        message,
+        details=list(map(escape_control_characters, details)),
+        remedy=_find_remedy(body.get("remedy")),
+        **values,
+    )
 
 
 def _find_class(body: Mapping[str, Any]) -> type[RegistryError] | None:

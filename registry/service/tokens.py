@@ -8,7 +8,7 @@ from pathlib import Path
 from registry.errors import RequestError
 from registry.files import read_bounded
 
-_MAX_SIZE = 4096
+_MAX_SIZE = 1 << 20
 _MIN_LENGTH = 16
 
 

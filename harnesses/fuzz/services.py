@@ -1,0 +1,64 @@
+"""Targets that parse what comes over HTTP: the URLs that a service is asked, and the refusals that a client gets."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from urllib.parse import parse_qsl
+
+from harnesses.fuzz.target import Target, call_parser, decode_text
+from registry.api.pins import format_pin, parse_pin
+from registry.api.readings import READINGS
+from registry.records.refusals import build_refusal, parse_refusal
+from registry.service.objects import parse_digest
+
+_PIN = b"4-4f4a7c033166d624"
+
+
+def _feed_url(_: Path, data: bytes) -> None:
+    text = decode_text(data)
+    pin = call_parser(lambda: parse_pin(text))
+    assert pin is None or format_pin(pin) == text
+    digest = call_parser(lambda: parse_digest(text))
+    assert digest is None or digest == text
+    query = parse_qsl(text, keep_blank_values=True, errors="surrogateescape")
+    for reading in READINGS:
+        call_parser(lambda reading=reading: reading.parse_form({}, query))  # type: ignore[misc]
+
+
+def _feed_refusal(_: Path, data: bytes) -> None:
+    try:
+        content = json.loads(data)
+    except (ValueError, RecursionError):
+        return
+    error = parse_refusal(content)
+    if error is not None:
+        assert error.message.isprintable()
+        again = parse_refusal(build_refusal(error))
+        assert again is not None
+        assert (type(again), str(again), again.remedy) == (type(error), str(error), error.remedy)
+
+
+SERVICE_TARGETS = (
+    Target(
+        "urls",
+        _feed_url,
+        lambda _: [
+            _PIN,
+            b"0a" * 32,
+            b"target=M068&kind=gain&at=2018-02-10T08:15:00Z&form=record",
+            b"version=12&limit=3&before=4&withdrawn=true",
+            b"since=4:4f4a7c033166d624&panel=M068&panel=M0*&after=0",
+        ],
+        ("registry.api.pins", "registry.api.readings", "registry.service.objects"),
+    ),
+    Target(
+        "refusals",
+        _feed_refusal,
+        lambda _: [
+            b'{"error": {"code": 3, "kind": "NotFoundError", "message": "x: y; z", "details": ["y", "z"], "near": []}}',
+            b'{"error": {"code": 2, "kind": "Odd", "message": "x", "remedy": "give_instant"}}',
+        ],
+        ("registry.records.refusals",),
+    ),
+)
