@@ -1,6 +1,6 @@
 """A registry that is read through its service answers and refuses as the registry itself, word for word."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pytest
@@ -9,7 +9,7 @@ from registry import instants
 from testing.panels import use_small_panels
 from testing.registries import RegistryLocation
 from testing.services import serve_in_thread
-from tests.cli import Calreg
+from tests.cli import Calreg, CommandResult
 from tests.test_golden import write_files
 
 pytestmark = pytest.mark.small_panels
@@ -84,6 +84,42 @@ COMMANDS = [
     "show export:9",
     "show 12",
     "show nothing",
+    "version diff 2 4",
+    "version diff 2 1",
+    "version diff 2 3",
+    "version diff 2 99",
+    f"diff {RUN} 3",
+    f"diff {RUN} 1",
+    f"diff {RUN} spring 4",
+    f"diff {DETECTOR} --at 2018-02-10 --as-of -2",
+    f"diff {RUN} 99",
+    f"diff {RUN} 4 spring",
+    "diff exp=xcsls3761:run=631 3",
+    "plot constants 99 --output picture.png",
+    f"plot constants {RUN} --output picture.png --at 2016-01-01T00:00:00Z",
+    f"plot constants {RUN} --output picture.png --as-of spring --gain-range 7",
+    "plot diff 2 1 --output picture.png",
+    "plot diff 2 3 --output picture.png",
+    "plot validity M067 --output picture.png",
+    "plot validity M068 --output picture.png --kind pedestals",
+    "plot validity M068 --output picture.png --kind gains",
+    "plot history M067 --output picture.png",
+    "plot history M068 --output picture.png --kind status",
+]
+PICTURES = [
+    f"plot constants {RUN} --as-of spring --output picture.svg",
+    f"plot constants {RUN} --as-of spring --panels --type pixel_gain --output picture.png",
+    f"plot constants {DETECTOR} --as-of spring --at 2018-02-10 --output picture.svg",
+    "plot constants small --as-of -1 --at 2018-01-20 --output picture.svg",
+    "plot constants 1 --output picture.svg",
+    "plot constants 2 --output picture.png --gain-range 1",
+    "plot diff 2 4 --output picture.svg",
+    "plot diff 1 3 --output picture.png --relative --without-uniform",
+    f"plot validity {RUN} --output picture.svg",
+    "plot validity M068 --output picture.svg --at yesterday",
+    "plot validity small --output picture.svg --kind gain",
+    "plot history M088 --output picture.svg",
+    "plot history M068 --output picture.svg --kind gain --units",
 ]
 
 
@@ -113,6 +149,27 @@ def place(
         factory.remove(location)
 
 
+def ask_both(
+    place: tuple[RegistryLocation, str], words: Sequence[str], folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> list[tuple[CommandResult, dict[str, bytes]]]:
+    """Return what a command prints and writes, of the registry and of its service."""
+    location, url = place
+    present = instants.now()
+    monkeypatch.setattr(instants, "now", lambda: present)
+    answers = []
+    for name, database in (("local", location.database), ("remote", url)):
+        (folder / name).mkdir()
+        monkeypatch.chdir(folder / name)
+        monkeypatch.setenv("CALREG_DATABASE", database)
+        if name == "local":
+            monkeypatch.setenv("CALREG_STORE", str(location.store))
+        else:
+            monkeypatch.delenv("CALREG_STORE")
+        result = Calreg(None, monkeypatch)(*words)
+        answers.append((result, {path.name: path.read_bytes() for path in Path().iterdir()}))
+    return answers
+
+
 @pytest.mark.parametrize("options", [(), ("--json",)], ids=["text", "json"])
 @pytest.mark.parametrize("command", COMMANDS)
 def test_a_service_answers_and_refuses_as_its_registry(
@@ -122,13 +179,16 @@ def test_a_service_answers_and_refuses_as_its_registry(
     monkeypatch: pytest.MonkeyPatch,
     tmp_path: Path,
 ) -> None:
-    location, url = place
-    present = instants.now()
-    monkeypatch.setattr(instants, "now", lambda: present)
-    monkeypatch.chdir(tmp_path)
-    words = (*command.split(), *options)
-    local = Calreg(location, monkeypatch)(*words)
-    monkeypatch.delenv("CALREG_STORE")
-    monkeypatch.setenv("CALREG_DATABASE", url)
-    remote = Calreg(None, monkeypatch)(*words)
+    local, remote = ask_both(place, (*command.split(), *options), tmp_path, monkeypatch)
+    assert remote == local
+
+
+@pytest.mark.slow
+@pytest.mark.sqlite_suffices
+@pytest.mark.parametrize("command", PICTURES)
+def test_a_picture_through_a_service_is_that_of_the_registry(
+    place: tuple[RegistryLocation, str], command: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    local, remote = ask_both(place, (*command.split(), "--json"), tmp_path, monkeypatch)
+    assert local[0].code == 0, local[0].stderr
     assert remote == local

@@ -9,7 +9,14 @@ import numpy as np
 import pytest
 
 from registry.api import Registry, open_registry
-from registry.errors import ConflictError, CorruptionError, NotValidError, RequestError, UnavailableError
+from registry.errors import (
+    ConflictError,
+    CorruptionError,
+    NotFoundError,
+    NotValidError,
+    RequestError,
+    UnavailableError,
+)
 from testing.panels import use_small_panels, write_panel_folder
 from testing.registries import RegistryFactory, RegistryLocation
 from testing.services import serve_in_thread
@@ -62,6 +69,48 @@ def test_constants_are_those_of_the_registry(remote: Registry, location: Registr
     assert np.array_equal(remote.constants(RUN, panels=[1])["pixel_gain"], expected["pixel_gain"][:, 1:])
     assert np.array_equal(remote.constants(RUN, lazy=True)["pixel_gain"][:, 1], expected["pixel_gain"][:, 1])
     assert np.array_equal(remote.constants(RUN, shared=True)["pixel_offset"], expected["pixel_offset"])
+
+
+def test_the_arrays_of_a_version_are_those_of_the_registry(
+    remote: Registry, location: RegistryLocation
+) -> None:
+    with location.open() as local:
+        expected = local.versions.arrays(2)
+    arrays = remote.versions.arrays(2)
+    assert np.array_equal(arrays.array, expected.array)
+    assert (arrays.version, arrays.unit, arrays.warnings) == (expected.version, expected.unit, ())
+    with pytest.raises(NotFoundError):
+        remote.versions.arrays(99)
+
+
+def test_what_is_compared_and_drawn_is_as_of_the_pin(
+    remote: Registry, location: RegistryLocation, tmp_path: Path
+) -> None:
+    pin = remote.pin
+    with location.open() as local:
+        expected = local.diff(RUN, before=1)
+        write_panel_folder(tmp_path / "new", 9)
+        local.versions.add(PANELS[0], tmp_path / "new", valid_from="2018-02-01T00:00:00Z")
+        assert local.diff(RUN, before=1).after == pin.number + 1
+    assert remote.diff(RUN, before=1) == expected
+    assert remote.plots.history(PANELS[0]).revision == pin.number
+    assert remote.plots.validity(PANELS[0]).revision == pin.number
+    with pytest.raises(NotFoundError):
+        remote.versions.diff(1, 5)
+    with pytest.raises(NotFoundError):
+        remote.diff(RUN, before=pin.number + 1)
+
+
+def test_a_picture_names_a_damaged_object_of_the_service(
+    remote: Registry, location: RegistryLocation, tmp_path: Path
+) -> None:
+    path = min((location.store / "objects").rglob("*.npy"))
+    path.chmod(0o644)
+    path.write_bytes(path.read_bytes()[:-1] + b"?")
+    with pytest.raises(CorruptionError, match=path.stem) as refusal:
+        remote.plots.constants(RUN, tmp_path / "picture.png", gain_ranges=[0, 1, 2])
+    assert len(refusal.value.values.get("missing", ())) == 1
+    assert not (tmp_path / "picture.png").exists()
 
 
 def test_an_object_is_fetched_once(remote: Registry, location: RegistryLocation) -> None:

@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from registry import detectors
-from registry.api.backend import Backend, ReadTransaction
+from registry.api.array_questions import resolve_detector, resolve_version_constants
+from registry.api.backend import Backend
 from registry.api.panel_maps import (
     SHORT_DIGEST,
     Parts,
@@ -19,8 +20,7 @@ from registry.api.panel_maps import (
     read_parts,
 )
 from registry.identifiers import format_count, quote
-from registry.lookup import versions
-from registry.lookup.resolution import REQUEST, ArrayRequest, resolve, resolve_version
+from registry.lookup.resolution import REQUEST, ArrayRequest
 from registry.lookup.revisions import AsOf
 from registry.parallel import Progress
 from registry.plots.files import PictureFile
@@ -37,6 +37,7 @@ if TYPE_CHECKING:
 class _ResolvedConstants:
     """The resolution of the arrays to draw, and the texts of the picture."""
 
+    revision: int
     resolution: Resolution
     title: str
     subtitle: str
@@ -72,10 +73,10 @@ def draw_constants(
     progress: Progress,
 ) -> Picture:
     """Draw maps of the panels of a detector, or of a version; see `Plots.constants`."""
-    with backend.read_transaction(as_of) as view:
-        resolved = (
-            _resolve_version(view, request) if isinstance(request, int) else _resolve_detector(view, request)
-        )
+    if isinstance(request, int):
+        resolved = _resolve_version(backend, request, as_of)
+    else:
+        resolved = _resolve_detector(backend, request, as_of)
     resolution = resolved.resolution
     from registry.plots import constants
 
@@ -97,7 +98,7 @@ def draw_constants(
         maps = draw_panels(file, subject, parts, progress)
     return Picture(
         path=str(file.path),
-        revision=view.revision,
+        revision=resolved.revision,
         pixels=count_pixels(subject, maps),
         warnings=resolved.warnings,
     )
@@ -168,27 +169,36 @@ def draw_panels(
     return maps
 
 
-def _resolve_version(view: ReadTransaction, number: int) -> _ResolvedConstants:
-    version = versions.find_version(view.connection, number, view.revision)
-    resolution = resolve_version(view.connection, version, view.revision)
+def _resolve_version(backend: Backend, number: int, as_of: AsOf) -> _ResolvedConstants:
+    facts = backend.answer(resolve_version_constants, number, as_of=as_of)
+    version, resolution = facts.version, facts.resolution
     title = f"Version {number}: {version.kind} of {label_panel(resolution.panels[0])}"
-    subtitle = f"as of revision {view.revision}"
+    subtitle = f"as of revision {facts.revision}"
     if version.withdrawn_in is None:
-        return _ResolvedConstants(resolution, title, subtitle)
+        return _ResolvedConstants(facts.revision, resolution, title, subtitle)
     subtitle += f", withdrawn in revision {version.withdrawn_in}"
-    return _ResolvedConstants(resolution, title, subtitle, withdrawn=True)
+    return _ResolvedConstants(facts.revision, resolution, title, subtitle, withdrawn=True)
 
 
-def _resolve_detector(view: ReadTransaction, request: ArrayRequest) -> _ResolvedConstants:
-    answer = resolve(view.connection, request, view.revision)
-    resolution = answer.resolution
+def _resolve_detector(backend: Backend, request: ArrayRequest, as_of: AsOf) -> _ResolvedConstants:
+    facts = backend.answer(
+        resolve_detector,
+        request.target,
+        source=request.source,
+        at=request.at,
+        types=request.types,
+        as_of=as_of,
+    )
+    resolution = facts.resolution
     panels = resolution.panels
     name = label_panel(panels[0]) if len(panels) == 1 else format_count(len(panels), "panel")
     configuration = resolution.configuration
     detector = f"{request.target}, {configuration.source}" if configuration else f"detector of {name}"
     why = "as asked" if resolution.instant_is == REQUEST else resolution.instant_is
-    subtitle = f"{name}, valid at {resolution.instant} ({why}), as of revision {view.revision}"
-    return _ResolvedConstants(resolution, f"Constants of {detector}", subtitle, answer.warnings)
+    subtitle = f"{name}, valid at {resolution.instant} ({why}), as of revision {facts.revision}"
+    return _ResolvedConstants(
+        facts.revision, resolution, f"Constants of {detector}", subtitle, facts.warnings
+    )
 
 
 def label_panel(panel: InputPanel) -> str:

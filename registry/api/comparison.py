@@ -3,21 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
 from typing import Any
 
-from msgspec.structs import replace as replace_struct
+from msgspec.structs import replace
 from numpy.typing import NDArray
 
 from registry import detectors
-from registry.api.backend import Backend, ReadTransaction
+from registry.api.array_questions import resolve_sides, resolve_version_pair
+from registry.api.backend import Backend
 from registry.array_changes import measure_change
 from registry.arrays import compare_pixels, parse_array
 from registry.detectors import DetectorType, Kind
-from registry.errors import NotFoundError, NotValidError, RequestError
 from registry.exporters.missing_inputs import Input, name_missing_inputs
-from registry.lookup import versions
-from registry.lookup.resolution import ArrayRequest, resolve, resolve_version
+from registry.lookup.resolution import ArrayRequest
 from registry.lookup.revisions import AsOf
 from registry.parallel import map_in_threads
 from registry.provenance.document import InputConstants, InputFile, Resolution
@@ -31,13 +29,11 @@ from registry.records import (
 )
 from registry.store import ContentStore, name_use_in_errors
 
-_ResolutionError = NotFoundError | NotValidError
-
 
 def diff_versions(backend: Backend, before: int, after: int, as_of: AsOf) -> VersionDifference:
     """Return how the pixels of two versions of one kind differ; see `Versions.diff`."""
-    with backend.read_transaction(as_of) as view:
-        old, new = resolve_comparable_versions(view, before, after)
+    pair = backend.answer(resolve_version_pair, before, after, as_of=as_of)
+    old, new = pair.before, pair.after
     (kind, panel), old_constants = _index_by_kind(old).popitem()
     (_, new_panel), new_constants = _index_by_kind(new).popitem()
     with name_missing_inputs(backend.store, lambda: _list_inputs(old, new)):
@@ -45,23 +41,6 @@ def diff_versions(backend: Backend, before: int, after: int, as_of: AsOf) -> Ver
             backend, old.detector_type, (panel, new_panel), old_constants, new_constants
         )
     return VersionDifference(kind, before, after, pixels)
-
-
-def resolve_comparable_versions(
-    view: ReadTransaction, before: int, after: int
-) -> tuple[Resolution, Resolution]:
-    """Return the resolutions of two versions; refuse gaps, and versions of different kinds or detector types."""
-    pair = [versions.find_version(view.connection, number, view.revision) for number in (before, after)]
-    old, new = (resolve_version(view.connection, version, view.revision) for version in pair)
-    kinds = ("kind", pair[0].kind, pair[1].kind)
-    for what, first, second in (kinds, ("detector type", old.detector_type, new.detector_type)):
-        if first != second:
-            raise RequestError(
-                f"version {before} is of {what} {first}, version {after} of {second}: they cannot be compared",
-                before=before,
-                after=after,
-            )
-    return old, new
 
 
 def _index_by_kind(resolution: Resolution) -> dict[tuple[str, str], InputConstants]:
@@ -111,7 +90,7 @@ def compare_arrays(
 ) -> PixelDifference:
     """Return how two arrays (row, column) of one kind and gain range differ, with their change in medians."""
     change = measure_change(before, after, kind, detector.asic_shape)
-    return replace_struct(compare_pixels(gain_range, before, after), change=change)
+    return replace(compare_pixels(gain_range, before, after), change=change)
 
 
 def read_panel_array(
@@ -131,67 +110,23 @@ def read_panel_array(
 
 def diff_detector(backend: Backend, request: ArrayRequest, before: AsOf, after: AsOf) -> DetectorDifference:
     """Return which panels and kinds change between two revisions; see `Registry.diff`."""
-    with backend.read_transaction() as view:
-        numbers = [view.find_revision_number(as_of) for as_of in (before, after)]
-        (old, old_error), (new, new_error) = (_try_resolve(view, request, number) for number in numbers)
-        known = old or new
-        pairs = [(old, new)] if old and new else []
-        if known:
-            pairs += _resolve_optional_kinds(view, request, numbers, known)
-    if old_error is not None and new_error is not None:
-        raise _both_refused_error(request.target, numbers, (old_error, new_error))
+    sides = backend.answer(
+        resolve_sides, request.target, before, source=request.source, at=request.at, as_of=after
+    )
+    old, new = sides.before, sides.after
+    pairs = [*([(old, new)] if old and new else []), *sides.optional]
     with name_missing_inputs(backend.store, lambda: _list_compared_inputs(pairs)):
         panels = tuple(difference for pair in pairs for difference in _find_panel_differences(backend, *pair))
     return DetectorDifference(
-        before=numbers[0],
-        after=numbers[1],
+        before=sides.revisions[0],
+        after=sides.revisions[1],
         detector_before=old.detector_id if old else None,
         detector_after=new.detector_id if new else None,
-        refused_before=None if old_error is None else str(old_error),
-        refused_after=None if new_error is None else str(new_error),
+        refused_before=sides.refused_before,
+        refused_after=sides.refused_after,
         panels=panels,
         segments_before=old.segments if old else None,
         segments_after=new.segments if new else None,
-    )
-
-
-def _resolve_optional_kinds(
-    view: ReadTransaction, request: ArrayRequest, numbers: Sequence[int], known: Resolution
-) -> list[tuple[Resolution, Resolution]]:
-    """Return both resolutions of every optional kind that is complete as of at least one revision."""
-    nothing = replace_struct(known, panels=())
-    pairs = []
-    for kind in detectors.find_detector_type(known.detector_type).kinds:
-        if not kind.required:
-            of_kind = replace(request, types=(kind.calibration_type,))
-            old, new = (_try_resolve(view, of_kind, number)[0] for number in numbers)
-            if old or new:
-                pairs.append((old or nothing, new or nothing))
-    return pairs
-
-
-def _try_resolve(
-    view: ReadTransaction, request: ArrayRequest, revision: int
-) -> tuple[Resolution | None, _ResolutionError | None]:
-    try:
-        return resolve(view.connection, request, revision).resolution, None
-    except (NotFoundError, NotValidError) as error:
-        return None, error
-
-
-def _both_refused_error(
-    target: str, numbers: Sequence[int], errors: Sequence[_ResolutionError]
-) -> _ResolutionError:
-    """Return the error for a request that fails as of both revisions; not known precedes not valid."""
-    error_class = (
-        NotFoundError if any(isinstance(error, NotFoundError) for error in errors) else NotValidError
-    )
-    reasons = list(dict.fromkeys(map(str, errors)))
-    return error_class(
-        f"{target} is refused as of both revisions: {'; '.join(reasons)}",
-        before=numbers[0],
-        after=numbers[1],
-        reasons=reasons,
     )
 
 

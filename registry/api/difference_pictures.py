@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any
 from numpy.typing import NDArray
 
 from registry.api.array_pictures import label_panel
+from registry.api.array_questions import resolve_version_pair
 from registry.api.backend import Backend
-from registry.api.comparison import compare_arrays, resolve_comparable_versions
+from registry.api.comparison import compare_arrays
 from registry.api.panel_maps import check_gain_ranges
 from registry.array_changes import subtract_uniform
 from registry.detectors import ZeroMeaning
@@ -37,8 +38,8 @@ def draw_difference(
     gain_ranges: Sequence[int] | None,
 ) -> Picture:
     """Draw what changed from one version to another; see `Plots.diff`."""
-    with backend.read_transaction(as_of) as view:
-        pair = resolve_comparable_versions(view, before, after)
+    facts = backend.answer(resolve_version_pair, before, after, as_of=as_of)
+    pair = facts.before, facts.after
     (old,), (new,) = (build_assemblies(resolution, backend.store) for resolution in pair)
     kind, detector = old.kind, old.detector
     if kind.zero is ZeroMeaning.GOOD:
@@ -71,7 +72,7 @@ def draw_difference(
     title = f"{kind.name}: version {after} against version {before}"
     subject = differences.Subject(
         title=f"{title}, without the uniform part of the change" if without_uniform else title,
-        subtitles=(after_text, f"against {before_text}", f"as of revision {view.revision}"),
+        subtitles=(after_text, f"against {before_text}", f"as of revision {facts.revision}"),
         unit=f"% of version {before}" if relative else kind.unit,
         detector=detector,
         changes=changes,
@@ -79,7 +80,7 @@ def draw_difference(
         is_without_uniform=without_uniform,
     )
     file.write(lambda: differences.draw(subject))
-    return Picture(str(file.path), view.revision)
+    return Picture(str(file.path), facts.revision)
 
 
 def _describe_version(resolution: Resolution) -> str:

@@ -11,7 +11,6 @@ from registry.api.picture_paths import choose_path, is_version_number, refuse_op
 from registry.errors import RequestError
 from registry.files import translate_os_errors
 from registry.identifiers import Dataset
-from registry.lookup.detector_names import list_detector_names
 from registry.lookup.resolution import ArrayRequest
 from registry.lookup.revisions import AsOf
 from registry.lookup.targets import parse_target
@@ -116,8 +115,9 @@ class Plots(Noun):
 
     def _is_known_name(self, name: str) -> bool:
         """Tell whether a name is that of a detector in the newest revision."""
-        with self._backend.read_transaction(None) as view:
-            return any(known.name == name for known in list_detector_names(view.connection, view.revision))
+        from registry.api.array_questions import is_detector_name
+
+        return self._backend.answer(is_detector_name, name)
 
     def _read_target(
         self,

@@ -17,7 +17,7 @@ from urllib.parse import quote as quote_path
 from msgspec.structs import asdict
 
 from registry import instants
-from registry.api import questions
+from registry.api import array_questions, questions, timeline_questions
 from registry.api.detectors import Detectors
 from registry.api.pages import PAGE_SIZE
 from registry.api.panels import Aliases, Panels
@@ -331,6 +331,8 @@ _NAMES: dict[type | ModuleType, str] = {
     Tags: "tags",
     Exports: "exports",
     questions: "questions",
+    array_questions: "questions",
+    timeline_questions: "questions",
 }
 
 
@@ -360,10 +362,18 @@ READINGS = (
     Reading(Registry, "log", "log", number="revision"),
     Reading(questions, "list_changes", "log/{revision}/changes"),
     Reading(questions, "find_export_facts", "resolution/{target}"),
+    # What is compared and drawn.
+    Reading(array_questions, "resolve_version_constants", "version-constants/{version}"),
+    Reading(array_questions, "resolve_version_pair", "version-pairs/{before}/{after}"),
+    Reading(array_questions, "resolve_detector", "detector-constants/{target}"),
+    Reading(array_questions, "is_detector_name", "detector-names/{name}"),
+    Reading(timeline_questions, "find_validity_facts", "validity-facts/{target}"),
+    Reading(timeline_questions, "find_history_facts", "history-facts/{target}"),
     # What changes without a revision, or is about two.
     Reading(Exports, "list", "exports", Freshness.LIVE, number="export"),
     Reading(Registry, "list_affected_runs", "affected", Freshness.LIVE),
     Reading(Registry, "group_affected_runs", "affected-groups", Freshness.LIVE),
+    Reading(array_questions, "resolve_sides", "detector-changes/{target}", Freshness.LIVE),
 )
 
 _BY_NAME = {reading.name: reading for reading in READINGS}

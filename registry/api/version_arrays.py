@@ -9,11 +9,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from registry.api.array_questions import resolve_version_constants
 from registry.api.backend import Backend
 from registry.exporters.assembly import build_assemblies, read_arrays
-from registry.lookup.resolution import resolve_version
 from registry.lookup.revisions import AsOf
-from registry.lookup.versions import find_version
 from registry.records import Version
 from registry.records.display import clip, render_rows
 
@@ -82,10 +81,9 @@ class VersionArrays:
 
 def read_version_arrays(backend: Backend, number: int, as_of: AsOf) -> VersionArrays:
     """Return the verified arrays of a version; see `Versions.arrays`."""
-    with backend.read_transaction(as_of) as view:
-        version = find_version(view.connection, number, view.revision)
-        resolution = resolve_version(view.connection, version, view.revision)
-    (assembly,) = build_assemblies(resolution, backend.store)
+    facts = backend.answer(resolve_version_constants, number, as_of=as_of)
+    version = facts.version
+    (assembly,) = build_assemblies(facts.resolution, backend.store)
     array = read_arrays([assembly])[assembly.kind.calibration_type][:, 0]
     return VersionArrays(version, array, assembly.kind.unit, tuple(_list_warnings(version)))
 
