@@ -117,6 +117,14 @@ def pytest_collection_finish() -> None:
     gc.freeze()
 
 
+@pytest.fixture(scope="session", autouse=True)
+def _fonts_of_pictures(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Let matplotlib keep its list of fonts outside the folders of tests, which compare what is in them."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("MPLCONFIGDIR", str(tmp_path_factory.mktemp("fonts")))
+        yield
+
+
 @pytest.fixture(autouse=True)
 def _isolated_settings(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """Keep tests away from the registry of the person who runs them."""
