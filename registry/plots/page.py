@@ -20,6 +20,7 @@ TITLE, HEADING, TEXT, SMALL = 11.0, 9.0, 8.0, 7.0
 BLACK, ORANGE, SKY, GREEN, BLUE, VERMILLION = "#000000", "#E69F00", "#56B4E9", "#009E73", "#0072B2", "#D55E00"
 
 _LETTER_WIDTH = 0.62  # of its size; of the digits, which are wider than most
+_BOLD = 1.13  # times as wide
 _LINE_HEIGHT = 1.35  # of the size
 _PADDING = 0.12  # inches
 
@@ -74,7 +75,7 @@ def lay_out_page(
 ) -> tuple[Page, float]:
     """Return a page with title, subtitles and footnotes, and the top of the space between, of that size in inches."""
     head = (
-        wrap_text(title, width, TITLE, " _"),
+        wrap_text(title, width, TITLE * _BOLD, " _"),
         [line for text in subtitles for line in wrap_text(text, width, TEXT)],
     )
     notes = [line for text in footnotes for line in wrap_text(text, width, SMALL)]
@@ -99,11 +100,13 @@ def measure_width(text: str, size: float) -> float:
 
 
 def wrap_text(text: str, width: float, size: float, break_after: str = " ") -> list[str]:
-    """Return the text in lines of at most so many inches, folded after one of the marks where there is one."""
+    """Return the text in lines of at most so many inches, folded after a mark or hyphen where there is one."""
     length = max(int(width * 72 / (size * _LETTER_WIDTH)), 1)
     lines = []
     while len(text) > length:
         end = max(text.rfind(mark, 1, length + (mark == " ")) for mark in break_after)
+        if end < 1:
+            end = text.rfind("-", 1, length)  # within a panel Id that is longer than a line
         end = length if end < 1 else end + 1
         lines.append(text[:end].rstrip())
         text = text[end:]
@@ -124,7 +127,11 @@ def draw_colour_bar(axes: Axes, limits: tuple[float, float], colours: str | Colo
 
 def choose_ticks(low: float, high: float, margin: float = 0.0) -> tuple[list[float], list[str]]:
     """Return a few round numbers from `low` to `high`, or a margin beyond, and their texts."""
-    candidates = ticker.MaxNLocator(4).tick_values(low, high)
+    if low == high and not margin:
+        return [low], format_numbers([low])
+    # Of a single number the locator would show how exact it is.
+    limits = (low, high) if low < high else (low - margin, high + margin)
+    candidates = ticker.MaxNLocator(4).tick_values(*limits)
     ticks = [float(value) for value in candidates if low - margin <= value <= high + margin]
     return ticks, format_numbers(ticks)
 
