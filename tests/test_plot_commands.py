@@ -274,10 +274,17 @@ def test_a_history_of_a_detector_in_units_has_bands_for_few_panels_only(
     sqlite_calreg.run("plot", "history", f"{PANEL_A}_{PANEL_B}", "--units", "--output", "few.svg")
     monkeypatch.setattr("registry.api.timeline_pictures._MAX_BANDS", 1)
     sqlite_calreg.run("plot", "history", RUN, "--output", "many.svg")
-    few, many = drawn
+    sqlite_calreg.run(
+        "plot", "history", RUN, "--source", "Jungfrau.0", "--percent", "--output", "percent.svg"
+    )
+    few, many, percent = drawn
     assert (few.title, few.in_units, few.spreads.keys()) == ("History of 2 panels", True, few.medians.keys())
     assert (many.title, many.in_units) == (f"History of {RUN}, {SOURCE}", False)
     assert (many.spreads, many.notes) == ({}, ())
+    assert (percent.in_percent, many.in_percent) == (True, False)
+    sqlite_calreg.assert_refused(2, "plot", "history", RUN, "--units", "--percent", "--output", "none.svg")
+    sqlite_calreg.assert_refused(3, "plot", "history", RUN, "--source", "Jungfrau.7", "--output", "none.svg")
+    assert not Path("none.svg").exists()
 
 
 @pytest.mark.slow

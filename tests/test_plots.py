@@ -646,6 +646,49 @@ def test_a_history_without_any_median_or_with_a_first_of_zero_is_drawn() -> None
         assert trend.draw(drawn).axes
 
 
+def test_a_history_without_changes_has_round_numbers_beside_its_diagrams(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    subject = subject_of_trend(7, 1)
+    flat = dataclasses.replace(
+        subject, medians=dict.fromkeys(subject.medians, (41.5, -1.39, -0.11)), spreads={}
+    )
+    figure = trend.draw(flat)
+    assert_legible(figure, monkeypatch)
+    for axes in figure.axes:
+        assert [text.get_text() for text in axes.get_yticklabels()] == ["-0.1", "-0.05", "0", "0.05", "0.1"]
+
+
+def test_a_history_in_percent_says_where_there_is_no_percentage_and_draws_no_line_there(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    subject = dataclasses.replace(subject_of_trend(1, 3), in_percent=True, kinds=(OFFSET,), spreads={})
+    medians = {number: (40.0 + number, 0.0, -0.11) for number in subject.medians}
+    figure = trend.draw(dataclasses.replace(subject, medians=medians))
+    written = assert_legible(figure, monkeypatch)
+    assert {"offset: change since the first version (%)", "%"} <= set(written)
+    assert "gain range 1, first: 0 ADU; of 0 there is no percentage" in written
+    assert not any("both sides of zero" in text for text in written)
+    *_, first, second, third = figure.axes
+    assert [len(axes.get_yticks()) > 0 for axes in (first, second, third)] == [True, False, True]
+
+
+def test_a_history_of_flags_names_them_as_flags(monkeypatch: pytest.MonkeyPatch) -> None:
+    subject = dataclasses.replace(subject_of_trend(1, 1), kinds=(STATUS,), spreads={})
+    ranges = tuple(replace_struct(version, kind="status") for version in subject.versions[:1])
+    zero = dict.fromkeys([ranges[0].version], (0.0, 0.0, 0.0))
+    figure = trend.draw(dataclasses.replace(subject, versions=ranges, medians=zero))
+    written = assert_legible(figure, monkeypatch)
+    assert {"status: change since the first version (flags)", "gain range 0, first: 0 flags"} <= set(written)
+
+
+def test_the_longest_panel_id_fits_into_the_title(monkeypatch: pytest.MonkeyPatch) -> None:
+    subject = dataclasses.replace(
+        subject_of_trend(1, 1), title=f"History of {EPIX10KA.panel_id_format.example}"
+    )
+    assert_legible(trend.draw(subject), monkeypatch)
+
+
 @pytest.mark.parametrize(
     ("kind", "gain_range", "expected"), [(GAIN, 2, True), (OFFSET, 1, False), (STATUS, 0, False)]
 )

@@ -221,8 +221,10 @@ class Plots(Noun):
         target: str,
         output: str | Path | None = None,
         *,
+        source: str | None = None,
         kinds: Sequence[str] | None = None,
         units: bool = False,
+        percent: bool = False,
         as_of: AsOf = None,
         force: bool = False,
         progress: Progress = no_progress,
@@ -235,17 +237,33 @@ class Plots(Noun):
         ----------
         target
             A panel Id, an M-number for every panel under it, a detector Id, or a dataset.
+        source
+            Of a dataset with several sources, the one whose panels are drawn.
         kinds
             By default those that the detector type requires (for Jungfrau gain and offset).
         units
             Draw the medians in the unit of the kind. By default they are changes since the first version in percent;
             in the unit where usual values lie on both sides of zero (offset).
+        percent
+            Draw changes in percent of those kinds, too.
         """
+        if units and percent:
+            raise RequestError("values in their unit are not changes in percent: choose one of the two")
         _name_target(target)
         from registry.api.timeline_pictures import draw_trend
 
         def draw(file: PictureFile) -> Picture:
-            return draw_trend(self._backend, file, target, kinds, as_of, progress, in_units=units)
+            return draw_trend(
+                self._backend,
+                file,
+                target,
+                source,
+                kinds,
+                as_of,
+                progress,
+                in_units=units,
+                in_percent=percent,
+            )
 
         return _draw(output, draw, force=force)
 

@@ -71,14 +71,16 @@ def draw_trend(
     backend: Backend,
     file: PictureFile,
     name: str,
+    source: str | None,
     kinds: Sequence[str] | None,
     as_of: AsOf,
     progress: Progress,
     *,
     in_units: bool,
+    in_percent: bool,
 ) -> Picture:
     """Draw the median of every version over time; see `Plots.history`."""
-    facts = backend.answer(find_history_facts, name, kinds=kinds, as_of=as_of)
+    facts = backend.answer(find_history_facts, name, source=source, kinds=kinds, as_of=as_of)
     detector = detectors.find_detector_type(facts.panels[0].detector_type)
     panels, ranges = facts.panels, facts.versions
     files = {entry.version: entry.files for entry in facts.files}
@@ -102,6 +104,7 @@ def draw_trend(
         spreads=spreads,
         notes=(no_bands,) if no_bands else (),
         in_units=in_units,
+        in_percent=in_percent,
     )
     file.write(lambda: trend.draw(subject))
     return Picture(str(file.path), facts.revision)

@@ -120,11 +120,16 @@ def find_validity_facts(
 
 
 def find_history_facts(
-    backend: Backend, target: str, *, kinds: Sequence[str] | None = None, as_of: AsOfRef = None
+    backend: Backend,
+    target: str,
+    *,
+    source: str | None = None,
+    kinds: Sequence[str] | None = None,
+    as_of: AsOfRef = None,
 ) -> HistoryFacts:
     """Return the versions of the panels of a target, with their files."""
     with backend.read_transaction(as_of) as view:
-        resolved = view.find_target(target)
+        resolved = view.find_target(target, source=source)
         names = [panel.panel for panel in resolved.panels]
         detector = detectors.find_detector_type(resolved.panels[0].detector_type)
         wanted = [detector.find_kind(kind).name for kind in dict.fromkeys(kinds or detector.required_kinds)]

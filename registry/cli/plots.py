@@ -189,9 +189,13 @@ def plot_history(
         ),
     ],
     file: Output = None,
+    source: Source = None,
     kinds: Kinds = None,
     units: Annotated[
         bool, typer.Option("--units", help="Show values in their unit, not changes since the first version.")
+    ] = False,
+    percent: Annotated[
+        bool, typer.Option("--percent", help="Show changes in percent also of offsets, which may be near 0.")
     ] = False,
     as_of: AsOf = None,
     timezone: Timezone = None,
@@ -206,8 +210,10 @@ def plot_history(
         picture = registry.plots.history(
             target,
             file or _name_file("history", target),
+            source=source,
             kinds=kinds,
             units=units,
+            percent=percent,
             as_of=as_of,
             force=force,
             progress=output.show_progress,

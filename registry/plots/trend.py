@@ -21,6 +21,7 @@ from registry.plots.page import (
     measure_height,
 )
 from registry.plots.pixels import SPREAD_PERCENTILES
+from registry.plots.subject import name_unit
 from registry.plots.time_axis import TimeAxis, build_time_axis
 from registry.plots.trend_lines import (
     NAMED,
@@ -41,6 +42,7 @@ _SPACING = 0.24  # with the line above a diagram
 _NAMES_WIDTH = 0.7  # inches for the names of panels beside their lines
 _MAX_STYLED = 5
 _DATES_HEIGHT = 0.3
+_WHERE_UNITS = ", or in the unit where usual values lie on both sides of zero and percent mean nothing"
 
 
 _Value = TypeVar("_Value")
@@ -58,6 +60,8 @@ class Subject:
         The percentiles of `pixels.SPREAD_PERCENTILES`, in the same way; empty where files were not read.
     in_units
         True to draw the values in the unit of the kind, not as changes since the first version.
+    in_percent
+        True to draw changes in percent even where the usual values lie on both sides of zero.
     """
 
     title: str
@@ -70,11 +74,16 @@ class Subject:
     spreads: Mapping[int, Sequence[tuple[float, ...] | None]]
     notes: tuple[str, ...] = ()
     in_units: bool = False
+    in_percent: bool = False
 
     @property
     def are_styled(self) -> bool:
         """True if each panel has a colour, a line style and a mark of its own."""
         return len(self.panels) <= _MAX_STYLED
+
+    def is_percent(self, kind: Kind, gain_range: int) -> bool:
+        """Tell whether a diagram shows percent."""
+        return not self.in_units and (self.in_percent or has_percent(kind, gain_range))
 
 
 def draw(subject: Subject) -> Figure:
@@ -130,9 +139,9 @@ def has_percent(kind: Kind, gain_range: int) -> bool:
 
 def _describe_kind(subject: Subject, kind: Kind) -> str:
     if subject.in_units:
-        return f"{kind.name} ({kind.unit})"
+        return f"{kind.name} ({name_unit(kind)})"
     units = {
-        "%" if has_percent(kind, gain_range) else kind.unit
+        "%" if subject.is_percent(kind, gain_range) else name_unit(kind)
         for gain_range in range(subject.detector.gain_ranges)
     }
     return f"{kind.name}: change since the first version ({' or '.join(sorted(units))})"
@@ -155,12 +164,14 @@ def _draw_diagram(
 ) -> None:
     drawn: list[float] = []
     lines = []
-    is_percent = has_percent(kind, gain_range)
+    is_percent = subject.is_percent(kind, gain_range)
     for panel in subject.panels:
         own = by_line.get((panel.panel, kind.name), ())
         levels = _build_levels(axis, subject, own, gain_range)
         first = levels[0].median if levels else None
-        if not subject.in_units and first is not None:
+        if is_percent and first == 0:
+            levels = []
+        elif not subject.in_units and first is not None:
             levels = [relate_level(level, first, is_percent=is_percent) for level in levels]
         lines.append((panel, own, levels, first))
     if subject.are_styled:
@@ -170,7 +181,7 @@ def _draw_diagram(
     else:
         drawn += draw_many_lines(axes, [(panel, levels) for panel, _, levels, _ in lines])
     axis.apply(axes)
-    axes.set_ylabel("%" if is_percent and not subject.in_units else kind.unit, size=SMALL, labelpad=2)
+    axes.set_ylabel("%" if is_percent else name_unit(kind), size=SMALL, labelpad=2)
     axes.yaxis.set_label_coords(-0.105, 0.5)
     axes.set_title(
         _describe_range(subject, kind, gain_range, [first for *_, first in lines]),
@@ -202,7 +213,8 @@ def _describe_range(subject: Subject, kind: Kind, gain_range: int, first: Sequen
         values = ", ".join("-" if value is None else f"{value:.4g}" for value in first)
     else:
         values = f"{min(known):.4g} to {max(known):.4g}"
-    return f"gain range {gain_range}, first: {values} {kind.unit}"
+    zero = "; of 0 there is no percentage" if 0 in known and subject.is_percent(kind, gain_range) else ""
+    return f"gain range {gain_range}, first: {values} {name_unit(kind)}{zero}"
 
 
 def _build_levels(
@@ -235,7 +247,7 @@ def _list_footnotes(subject: Subject) -> Iterator[str]:
     if not subject.in_units:
         yield (
             "Changes are those since the first version of the panel, whose median is above each diagram: in percent of"
-            " it, or in the unit where usual values lie on both sides of zero and percent mean nothing."
+            f" it{'' if subject.in_percent else _WHERE_UNITS}."
         )
     if not subject.are_styled:
         yield (

@@ -58,10 +58,10 @@ class Level:
 
 
 def relate_level(level: Level, first: float, *, is_percent: bool) -> Level:
-    """Return a level as its change since the first one, in percent of it or in the unit."""
+    """Return a level as its change since the first one, in percent of it, which is not 0, or in the unit."""
 
     def relate(value: float) -> float:
-        return 100 * (value - first) / first if is_percent and first else value - first
+        return 100 * (value - first) / first if is_percent else value - first
 
     spread = None if level.spread is None else tuple(sorted(relate(value) for value in level.spread))
     return replace(level, median=relate(level.median), spread=spread)
