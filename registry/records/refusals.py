@@ -10,7 +10,7 @@ from registry.errors import RegistryError, Remedy, UnavailableError
 from registry.identifiers import escape_control_characters
 from registry.records.json import to_builtins
 
-_OWN_KEYS = ("code", "kind", "message", "details", "remedy")
+_OWN_KEYS = ("code", "kind", "message", "details", "remedy", "self")
 
 
 def build_refusal(error: RegistryError) -> dict[str, Any]:
