@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 _PLAIN_WORD = re.compile(r"[A-Za-z0-9_.:=/+-]+")
 
-FILE_METAVARS = {"DIR", "FILE", "TREE"}
+FILE_METAVARS = {"DIR", "FILE", "PATH", "TREE"}
 """Parameters that the shell completes with files."""
 
 FREE_METAVARS = {"COUNT", "G", "NAME", "NUMBER", "NUMBERS", "ROLE", "RUN", "SCHEMA", "T", "TEXT", "URL"}

@@ -67,9 +67,13 @@ def _read_newest(connection: sa.Connection, query: sa.Select[Any]) -> Closure | 
 
 
 def find_part(connection: sa.Connection) -> SnapshotPart | None:
-    """Return the part whose files a partial snapshot has; None for any other database."""
-    closure = find_closure(connection)
-    return None if closure is None else closure.part
+    """Return the part whose files a partial snapshot has; None for any other database, also of an older schema."""
+    closure = schema.closure
+    if not sa.inspect(connection).has_table(closure.name):
+        return None
+    query = sa.select(closure.c.place).where(closure.c.opened_at.is_(None), closure.c.reason == "snapshot")
+    place = connection.execute(query.order_by(closure.c.number.desc()).limit(1)).scalar()
+    return None if place is None else _split_place(place)[1]
 
 
 def _split_place(text: str) -> tuple[str, SnapshotPart | None]:
