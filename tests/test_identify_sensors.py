@@ -11,11 +11,12 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from registry.api import Registry
+from registry.api import Registry, open_registry
 from registry.errors import NotFoundError
 from registry.records import SensorMatch
 from testing.panels import PANEL_A, PANEL_B, PANEL_C
 from testing.registries import RegistryLocation
+from testing.services import serve_in_thread
 from tests.cli import Calreg
 from tests.conftest import make_location
 from tests.sensor_maps import add_map, measure, register_as_before
@@ -249,3 +250,21 @@ def test_many_withdrawn_maps_of_a_sensor_do_not_hide_the_live_one(registry: Regi
     registry.versions.withdraw(*range(1, 22), comment="measured warm")
     (match,) = registry.identify(write(tmp_path / "unknown.npy", measure(0, 77, 1.0))).looks_like
     assert match.versions == (22,)
+
+
+def test_a_service_names_the_sensors_of_maps_that_stay_with_its_client(
+    place: RegistryLocation, known: Registry, tmp_path: Path
+) -> None:
+    files = [
+        write(tmp_path / "map.npy", measure(0, 7)),
+        write(tmp_path / "array.npy", assemble(measure(2, 7), np.zeros_like(measure(0, 7)), measure(1, 7))),
+    ]
+    with serve_in_thread(place) as url, open_registry(url) as remote:
+        for path in files:
+            assert remote.identify(path) == known.identify(path)
+        stranger = write(tmp_path / "stranger.npy", measure(9, 7))
+        with pytest.raises(NotFoundError) as local_refusal:
+            known.identify(stranger)
+        with pytest.raises(NotFoundError) as refusal:
+            remote.identify(stranger)
+        assert str(refusal.value) == str(local_refusal.value)

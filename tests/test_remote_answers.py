@@ -2,7 +2,9 @@
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import NamedTuple
 
+import numpy as np
 import pytest
 
 from registry import instants
@@ -105,6 +107,23 @@ COMMANDS = [
     "plot validity M068 --output picture.png --kind gains",
     "plot history M067 --output picture.png",
     "plot history M068 --output picture.png --kind status",
+    "identify FOLDER/registered.npy",
+    "identify FOLDER/registered.npy --as-of 1",
+    "identify FOLDER/constants/pixel_gain.npy",
+    "identify FOLDER/constants/provenance.json",
+    "identify FOLDER/rewritten.npy",
+    "identify FOLDER/rewritten.npy --as-of 1",
+    "identify FOLDER/unknown.npy",
+    "identify FOLDER/datasets.txt",
+    "identify FOLDER/nothing",
+    "identify FOLDER",
+    f"identify {RUN}",
+    "show FOLDER/registered.npy",
+    "show FOLDER/registered.npy --source Epix",
+    "show FOLDER/unknown.npy",
+    "show FOLDER/nothing",
+    "show file:FOLDER/rewritten.npy --as-of 1",
+    "show file:nothing",
 ]
 PICTURES = [
     f"plot constants {RUN} --as-of spring --output picture.svg",
@@ -123,11 +142,17 @@ PICTURES = [
 ]
 
 
+class Place(NamedTuple):
+    """A registry, the URL of its service, and a folder with files."""
+
+    location: RegistryLocation
+    url: str
+    folder: Path
+
+
 @pytest.fixture(scope="module", params=["sqlite", "postgresql"])
-def place(
-    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[tuple[RegistryLocation, str]]:
-    """A registry with a bit of everything, and the URL of its service."""
+def place(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
+    """A registry with a bit of everything, and its service."""
     with use_small_panels(), pytest.MonkeyPatch.context() as patch:
         factory = request.getfixturevalue(f"{request.param}_factory")
         location = factory.make(request.param)
@@ -142,30 +167,35 @@ def place(
         calreg.run("tag", "add", "spring")
         calreg.run("detector", "name", "small", DETECTOR)
         calreg.run("export", RUN, "--output", "constants")
+        array = np.load("constants/pixel_gain.npy")
+        with Path("rewritten.npy").open("wb") as file:
+            np.lib.format.write_array(file, array, version=(2, 0))
+        np.save("unknown.npy", array + 1)
+        np.save("registered.npy", array[0, 0])
         calreg.run("version", "gap", "M088", "--valid-from", "2018-02-01T00:00:00Z", "--comment", "broken")
         calreg.run("version", "withdraw", "1", "--comment", "measured with a cold module")
         with serve_in_thread(location) as url:
-            yield location, url
+            yield Place(location, url, folder)
         factory.remove(location)
 
 
 def ask_both(
-    place: tuple[RegistryLocation, str], words: Sequence[str], folder: Path, monkeypatch: pytest.MonkeyPatch
+    place: Place, words: Sequence[str], folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> list[tuple[CommandResult, dict[str, bytes]]]:
     """Return what a command prints and writes, of the registry and of its service."""
-    location, url = place
+    location, url, files = place
     present = instants.now()
     monkeypatch.setattr(instants, "now", lambda: present)
     answers = []
     for name, database in (("local", location.database), ("remote", url)):
-        (folder / name).mkdir()
+        (folder / name).mkdir(exist_ok=True)
         monkeypatch.chdir(folder / name)
         monkeypatch.setenv("CALREG_DATABASE", database)
         if name == "local":
             monkeypatch.setenv("CALREG_STORE", str(location.store))
         else:
             monkeypatch.delenv("CALREG_STORE")
-        result = Calreg(None, monkeypatch)(*words)
+        result = Calreg(None, monkeypatch)(*(word.replace("FOLDER", str(files)) for word in words))
         answers.append((result, {path.name: path.read_bytes() for path in Path().iterdir()}))
     return answers
 
@@ -173,7 +203,7 @@ def ask_both(
 @pytest.mark.parametrize("options", [(), ("--json",)], ids=["text", "json"])
 @pytest.mark.parametrize("command", COMMANDS)
 def test_a_service_answers_and_refuses_as_its_registry(
-    place: tuple[RegistryLocation, str],
+    place: Place,
     command: str,
     options: tuple[str, ...],
     monkeypatch: pytest.MonkeyPatch,
@@ -187,8 +217,22 @@ def test_a_service_answers_and_refuses_as_its_registry(
 @pytest.mark.sqlite_suffices
 @pytest.mark.parametrize("command", PICTURES)
 def test_a_picture_through_a_service_is_that_of_the_registry(
-    place: tuple[RegistryLocation, str], command: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    place: Place, command: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     local, remote = ask_both(place, (*command.split(), "--json"), tmp_path, monkeypatch)
     assert local[0].code == 0, local[0].stderr
     assert remote == local
+
+
+@pytest.mark.sqlite_suffices
+@pytest.mark.parametrize("name", ["small", "spring", "M068-gain.npy", "plain", "77"])
+def test_a_name_that_a_file_has_too_is_shown_as_by_the_registry(
+    place: Place, name: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    for folder in (tmp_path / "local", tmp_path / "remote"):
+        folder.mkdir()
+        np.save(folder / "array", np.load(place.folder / "registered.npy"))
+        (folder / "array.npy").rename(folder / name)
+    local, remote = ask_both(place, ("show", name), tmp_path, monkeypatch)
+    assert remote == local
+    assert (local[0].code == 0) == (name not in {"small", "spring", "77"})

@@ -101,6 +101,20 @@ def test_what_is_compared_and_drawn_is_as_of_the_pin(
         remote.diff(RUN, before=pin.number + 1)
 
 
+def test_many_checksums_are_asked_for_in_several_questions(
+    remote: Registry, location: RegistryLocation, tmp_path: Path
+) -> None:
+    with location.open() as local:
+        gains = local.constants(RUN, types=["pixel_gain"])["pixel_gain"]
+        np.save(tmp_path / "many.npy", np.concatenate([gains] * 30 + [gains + 1], axis=1))
+        expected = local.identify(tmp_path / "many.npy")
+    identity = remote.identify(tmp_path / "many.npy")
+    assert identity == expected
+    assert len(identity.parts) == 186
+    batches = remote._backend.split([str(number) for number in range(250)], 100)
+    assert [len(batch) for batch in batches] == [100, 100, 50]
+
+
 def test_a_picture_names_a_damaged_object_of_the_service(
     remote: Registry, location: RegistryLocation, tmp_path: Path
 ) -> None:

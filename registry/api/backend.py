@@ -194,6 +194,10 @@ class Backend:
         """Return the answer to a question of `api.questions`; a remote registry asks its service."""
         return question(self, *values, **options)
 
+    def split(self, values: Sequence[str], most: int) -> list[Sequence[str]]:  # noqa: ARG002 - of a service
+        """Return values in the lists of one question each: all together, of a service at `most` so many."""
+        return [values] if values else []
+
     def find_timezone(self, connection: sa.Connection | None = None) -> tzinfo:
         """Return the time zone of stamps: the chosen one, else the registry's, which another process may change."""
         if self.chosen_zone is not None:

@@ -7,6 +7,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from registry.api.backend import Backend
+from registry.api.file_questions import CHECKSUMS_OF_ONE_QUESTION, find_contents, list_inputs
 from registry.api.late_patterns import describe_missing_patterns
 from registry.api.sensor_matches import (
     UnknownMap,
@@ -19,37 +20,35 @@ from registry.errors import ArrayError, NotFoundError, Remedy
 from registry.exporters.detection import detect_arrays
 from registry.exporters.panel_checksums import compute_npy_checksums
 from registry.files import sha256_of_file
-from registry.lookup import stored_files
-from registry.lookup.missing_patterns import count_files_without_pattern
 from registry.lookup.revisions import AsOfRef
-from registry.records import IdentifiedPart, Identity, SensorMatch
+from registry.records import IdentifiedInput, IdentifiedPart, Identity, SensorMatch
 
 
 def identify(backend: Backend, path: Path, as_of: AsOfRef) -> Identity:
     """Return what the registry knows of the file; see `Registry.identify`."""
+    return identify_as_of(backend, path, as_of)[1]
+
+
+def identify_as_of(backend: Backend, path: Path, as_of: AsOfRef) -> tuple[int, Identity]:
+    """Return the revision as of which a file is identified, and what the registry knows of it."""
     sha256 = sha256_of_file(path)
-    with backend.read_transaction(as_of) as view:
-        revision = view.revision
-        inputs = tuple(stored_files.list_inputs_with_file(view.connection, sha256, revision))
-        recorded = stored_files.list_exports_with_file(view.connection, sha256)
-        converted = tuple(stored_files.list_versions_converted_from(view.connection, sha256, revision))
-    exports = tuple(export for export in recorded if export.revision <= revision)
-    if inputs or exports or converted:
-        return Identity(str(path), sha256, inputs, exports, converted)
-    parts, maps = _identify_parts(backend, path, revision)
+    known = backend.answer(find_contents, sha256, as_of=as_of)
+    if known.inputs or known.exports or known.converted:
+        return known.revision, Identity(str(path), sha256, known.inputs, known.exports, known.converted)
+    parts, maps = _identify_parts(backend, path, known.revision)
     if not parts:
         with suppress(ArrayError):  # cut or damaged: not known, whatever it was
             maps = read_unknown_maps(path)
     looks_like: tuple[SensorMatch, ...] = ()
     without_patterns = 0
     if maps:
-        with backend.read_transaction(revision) as view:
-            looks_like = match_sensors(view.connection, maps, revision)
-            without_patterns = count_files_without_pattern(view.connection)
+        looks_like, without_patterns = match_sensors(backend, maps, known.revision)
     if not any(part.inputs for part in parts) and not any(match.module for match in looks_like):
         raise _not_found_error(path, sha256, parts, looks_like, without_patterns)
     notes = (describe_missing_patterns(without_patterns),) if without_patterns else ()
-    return Identity(str(path), sha256, (), (), parts=parts, looks_like=looks_like, notes=notes)
+    return known.revision, Identity(
+        str(path), sha256, (), (), parts=parts, looks_like=looks_like, notes=notes
+    )
 
 
 def _not_found_error(
@@ -92,11 +91,10 @@ def _identify_parts(
                     maps.append(None)
                 else:
                     maps.append(take_unknown_map(position, array.name, part, characteristic[0]))
-    with backend.read_transaction(revision) as view:
-        inputs = {
-            sha256: stored_files.list_inputs_with_file(view.connection, sha256, revision)
-            for sha256 in dict.fromkeys(sha256 for *_, checksums in parts for sha256 in checksums)
-        }
+    inputs: dict[str, tuple[IdentifiedInput, ...]] = {}
+    asked = list(dict.fromkeys(sha256 for *_, checksums in parts for sha256 in checksums))
+    for batch in backend.split(asked, CHECKSUMS_OF_ONE_QUESTION):
+        inputs.update(zip(batch, backend.answer(list_inputs, batch, as_of=revision), strict=True))
     identified = tuple(
         IdentifiedPart(
             name, gain_range, position, tuple(version for sha256 in checksums for version in inputs[sha256])

@@ -17,7 +17,7 @@ from urllib.parse import quote as quote_path
 from msgspec.structs import asdict
 
 from registry import instants
-from registry.api import array_questions, questions, timeline_questions
+from registry.api import array_questions, file_questions, questions, timeline_questions
 from registry.api.detectors import Detectors
 from registry.api.pages import PAGE_SIZE
 from registry.api.panels import Aliases, Panels
@@ -42,6 +42,8 @@ _SINGULARS = {
     "types": "type",
     "gain_ranges": "gain_range",
     "segments": "segment",
+    "sha256s": "sha256",
+    "patterns": "pattern",
 }
 _TRUE, _FALSE = "true", "false"
 _FORM = "form"
@@ -333,6 +335,7 @@ _NAMES: dict[type | ModuleType, str] = {
     questions: "questions",
     array_questions: "questions",
     timeline_questions: "questions",
+    file_questions: "questions",
 }
 
 
@@ -369,6 +372,11 @@ READINGS = (
     Reading(array_questions, "is_detector_name", "detector-names/{name}"),
     Reading(timeline_questions, "find_validity_facts", "validity-facts/{target}"),
     Reading(timeline_questions, "find_history_facts", "history-facts/{target}"),
+    # What a file is, which stays where it is.
+    Reading(file_questions, "find_contents", "contents/{sha256}", Freshness.BRIEF),
+    Reading(file_questions, "list_inputs", "inputs"),
+    Reading(file_questions, "match_patterns", "sensors", Freshness.BRIEF),
+    Reading(file_questions, "list_named_categories", "named/{name}"),
     # What changes without a revision, or is about two.
     Reading(Exports, "list", "exports", Freshness.LIVE, number="export"),
     Reading(Registry, "list_affected_runs", "affected", Freshness.LIVE),

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
-import sqlalchemy as sa
+from msgspec.structs import replace
 from numpy.typing import NDArray
 
+from registry.api.backend import Backend
+from registry.api.file_questions import PATTERNS_OF_ONE_QUESTION, format_pattern, match_patterns
 from registry.detectors import DetectorType
 from registry.importers.gain_map_files import find_characteristic_type, iterate_gain_maps
-from registry.lookup.pattern_search import FittedMap, PatternIndex
-from registry.patterns import FITTING, Pattern, compute_pattern
+from registry.instants import BEGINNING
+from registry.patterns import ALGORITHM, Pattern, compute_pattern
 from registry.records import SensorMatch
 
 
@@ -57,48 +59,38 @@ def take_unknown_map(
 
 
 def match_sensors(
-    connection: sa.Connection, maps: Sequence[UnknownMap], revision: int
-) -> tuple[SensorMatch, ...]:
-    """Return the sensor that each map looks like among those of versions that were live as of a revision."""
-    if not maps:
-        return ()
-    index = PatternIndex(connection, revision)
-    return tuple(_match(index, unknown) for unknown in maps)
+    backend: Backend, maps: Sequence[UnknownMap], revision: int
+) -> tuple[tuple[SensorMatch, ...], int]:
+    """Return the sensor that each map looks like among those of versions that were live as of a revision.
+
+    And how many maps of the registry have no pattern to be compared with.
+    """
+    found: list[SensorMatch] = []
+    without_patterns = 0
+    patterns = [format_pattern(unknown.pattern) for unknown in maps if unknown.pattern is not None]
+    for batch in backend.split(patterns, PATTERNS_OF_ONE_QUESTION) or [[]]:
+        answer = backend.answer(match_patterns, batch, algorithm=ALGORITHM, as_of=revision)
+        found += answer.matches
+        without_patterns = answer.without_patterns
+    matches = iter(found)
+    return tuple(
+        SensorMatch(
+            unknown.position,
+            unknown.type,
+            problem="has no pattern: it is flat or filled in, or most pixels are 0",
+        )
+        if unknown.pattern is None
+        else _place(next(matches), unknown)
+        for unknown in maps
+    ), without_patterns
 
 
-def _match(index: PatternIndex, unknown: UnknownMap) -> SensorMatch:
-    shared: dict[str, Any] = {"position": unknown.position, "type": unknown.type}
-    if unknown.pattern is None:
-        return SensorMatch(**shared, problem="has no pattern: it is flat or filled in, or most pixels are 0")
-    ranked = index.rank_maps(unknown.pattern)
-    if not ranked:
-        return SensorMatch(**shared, problem="no map with a pattern is live to be compared with")
-    best = ranked[0]
-    shared |= {
-        "correlation": round(best.fit.correlation, 4),
-        "orientation": str(best.fit.orientation),
-    }
-    if best.fit.correlation < FITTING:
-        figure = f"{best.fit.correlation:.2f} with {best.known.where}"
-        return SensorMatch(**shared, problem=f"looks like no sensor that is known: at most {figure}")
-    module = best.known.module
-    fitting = [fitted for fitted in ranked if fitted.fit.correlation >= FITTING]
-    return SensorMatch(
-        **shared,
-        module=module.name,
-        panel=best.known.panel,
-        version=best.known.version,
-        valid_from=best.known.valid_from,
-        versions=tuple(_list_versions(fitted for fitted in fitting if fitted.known.module.is_same(module))),
-        other_modules=tuple(
-            dict.fromkeys(
-                fitted.known.module.name for fitted in fitting if not fitted.known.module.is_same(module)
-            )
-        ),
+def _place(match: SensorMatch, unknown: UnknownMap) -> SensorMatch:
+    """Return a match as that of a map; the start of its version is stated again, null in JSON for the beginning."""
+    begins = match.version is not None and match.valid_from is None
+    return replace(
+        match,
+        position=unknown.position,
+        type=unknown.type,
+        valid_from=BEGINNING if begins else match.valid_from,
     )
-
-
-def _list_versions(fitted: Iterable[FittedMap]) -> Iterator[int]:
-    for item in fitted:
-        if item.known.version is not None:
-            yield item.known.version

@@ -9,7 +9,8 @@ from typing import NamedTuple
 
 from registry import instants
 from registry.api.backend import Backend, ReadTransaction
-from registry.api.identification import identify
+from registry.api.file_questions import list_named_categories
+from registry.api.identification import identify_as_of
 from registry.errors import NotFoundError, RequestError
 from registry.heads import LARGEST_NUMBER
 from registry.identifiers import (
@@ -56,6 +57,25 @@ def show(
         category = _choose_category(request, category, name)
     subject = _SHOWN[category](request, rest)
     if source is not None and subject.category != "run":
+        raise idle_source_error(name)
+    return subject
+
+
+def show_local_file(backend: Backend, name: str, source: str | None, as_of: AsOfRef) -> Subject | None:
+    """Return what is known of a file of this machine, None where the name is not that of one.
+
+    Only its checksums and patterns are asked for. The name of a file and of something else is refused.
+    """
+    category, rest = _split_category(name, with_files=True)
+    if category == "name" and _is_file(name):
+        others = backend.answer(list_named_categories, name, as_of=as_of)
+        if others:
+            raise _several_things_error(name, [*others, "file"])
+        category = "file"
+    if category != "file":
+        return None
+    subject = _show_file(_Request(backend, source, as_of, with_files=True), rest)
+    if source is not None:
         raise idle_source_error(name)
     return subject
 
@@ -167,9 +187,8 @@ def _show_file(request: _Request, name: str) -> Subject:
         raise RequestError(
             f"{quote(name)} would be a file of the service's machine, which it does not show", name=name
         )
-    identity = identify(request.backend, Path(name), request.as_of)
-    with request.backend.read_transaction(request.as_of) as view:
-        return Subject("file", name, view.revision, identity=identity)
+    revision, identity = identify_as_of(request.backend, Path(name), request.as_of)
+    return Subject("file", name, revision, identity=identity)
 
 
 def _show_named(request: _Request, name: str) -> Subject:

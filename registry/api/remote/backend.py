@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import tzinfo
 from typing import Any, NoReturn, cast
@@ -85,6 +85,10 @@ class RemoteBackend(Backend):
         arguments = dict(inspect.signature(question).bind(self, *values, **options).arguments)
         as_of = arguments.pop("as_of", None)
         return ask(self, reading, arguments, as_of)
+
+    def split(self, values: Sequence[str], most: int) -> list[Sequence[str]]:
+        """Return values in lists of at most `most`."""
+        return [values[start : start + most] for start in range(0, len(values), most)]
 
     def find_timezone(self, connection: sa.Connection | None = None) -> tzinfo:  # noqa: ARG002 - there is none
         """Return the time zone of stamps: the chosen one, else the registry's own."""

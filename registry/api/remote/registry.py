@@ -8,6 +8,7 @@ from typing import cast
 
 from registry.api.backend import InstantLike, Note, choose_zone
 from registry.api.pages import parse_upper_end, refuse_invalid_limit
+from registry.api.questions import show_named
 from registry.api.readings import find_reading
 from registry.api.registry import Registry
 from registry.api.remote import nouns
@@ -15,6 +16,7 @@ from registry.api.remote.asking import ask, make_method, refuse_method
 from registry.api.remote.backend import RemoteBackend, ServedDatabase, read_served_head
 from registry.api.remote.objects import RemoteStore
 from registry.api.remote.pages import iterate_pages
+from registry.api.showing import show_local_file
 from registry.cache import find_cache
 from registry.database.transactions import Database
 from registry.heads import Head
@@ -115,10 +117,8 @@ class RemoteRegistry(Registry):
 
     def show(self, name: str, *, source: str | None = None, as_of: AsOf = None) -> Subject:
         """Return what is known of the thing with a name; see `Registry.show`."""
-        subject: Subject = ask(
-            self._backend, find_reading("questions.show_named"), {"name": name, "source": source}, as_of
-        )
-        return subject
+        shown = show_local_file(self._backend, name, source, as_of)
+        return self._backend.answer(show_named, name, source=source, as_of=as_of) if shown is None else shown
 
     def iterate_log(
         self,

@@ -1,0 +1,121 @@
+"""Questions of files that stay where they are: by checksums, and by the patterns of maps; see `questions`."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import re
+from collections.abc import Sequence
+
+import numpy as np
+from msgspec import Struct
+
+from registry.api.backend import Backend
+from registry.errors import RequestError
+from registry.identifiers import quote
+from registry.lookup import stored_files
+from registry.lookup.detector_names import list_detector_names
+from registry.lookup.missing_patterns import count_files_without_pattern
+from registry.lookup.pattern_search import PatternIndex
+from registry.lookup.revisions import AsOfRef
+from registry.lookup.sensor_matches import match_pattern
+from registry.lookup.tags import list_tags
+from registry.patterns import ALGORITHM, PATTERN_SIZE, Pattern
+from registry.records import IdentifiedExport, IdentifiedInput, SensorMatch, Version
+
+CHECKSUMS_OF_ONE_QUESTION = 100
+PATTERNS_OF_ONE_QUESTION = 1
+"""A URL of 8 kB has room for one."""
+
+_SHA256 = re.compile(r"[0-9a-f]{64}", re.ASCII)
+_UNKNOWN_SAMPLE = -128  # no pattern has it
+
+
+class FileContents(Struct, frozen=True):
+    """The constants and exports that contain a file, and the versions that were converted from it."""
+
+    revision: int
+    inputs: tuple[IdentifiedInput, ...]
+    exports: tuple[IdentifiedExport, ...]
+    converted: tuple[Version, ...]
+
+
+class PatternMatches(Struct, frozen=True):
+    """The sensors that patterns look like, and how many maps of the registry have none to be compared with."""
+
+    matches: tuple[SensorMatch, ...]
+    without_patterns: int
+
+
+def find_contents(backend: Backend, sha256: str, *, as_of: AsOfRef = None) -> FileContents:
+    """Return what contains the file with this checksum."""
+    _check_sha256(sha256)
+    with backend.read_transaction(as_of) as view:
+        revision = view.revision
+        inputs = stored_files.list_inputs_with_file(view.connection, sha256, revision)
+        recorded = stored_files.list_exports_with_file(view.connection, sha256)
+        converted = stored_files.list_versions_converted_from(view.connection, sha256, revision)
+    exports = tuple(export for export in recorded if export.revision <= revision)
+    return FileContents(revision, tuple(inputs), exports, tuple(converted))
+
+
+def list_inputs(
+    backend: Backend, sha256s: Sequence[str], *, as_of: AsOfRef = None
+) -> list[tuple[IdentifiedInput, ...]]:
+    """Return by checksum, in their order, the constants that contain the file with it."""
+    for sha256 in sha256s:
+        _check_sha256(sha256)
+    with backend.read_transaction(as_of) as view:
+        return [
+            tuple(stored_files.list_inputs_with_file(view.connection, sha256, view.revision))
+            for sha256 in sha256s
+        ]
+
+
+def match_patterns(
+    backend: Backend, patterns: Sequence[str] = (), *, algorithm: int = ALGORITHM, as_of: AsOfRef = None
+) -> PatternMatches:
+    """Return the sensor that each pattern looks like, among those of live versions; see `format_pattern`."""
+    if algorithm != ALGORITHM:
+        raise RequestError(
+            f"patterns of algorithm {algorithm} cannot be compared with those here, of algorithm {ALGORITHM};"
+            " one of the two is of another version of the software",
+            algorithm=algorithm,
+        )
+    parsed = [_parse_pattern(text) for text in patterns]
+    with backend.read_transaction(as_of) as view:
+        index = PatternIndex(view.connection, view.revision) if parsed else None
+        matches = tuple(match_pattern(index, pattern) for pattern in parsed) if index else ()
+        return PatternMatches(matches, count_files_without_pattern(view.connection))
+
+
+def list_named_categories(backend: Backend, name: str, *, as_of: AsOfRef = None) -> list[str]:
+    """Return which things have this name, beside files: ``detector``, ``tag``, both or none."""
+    with backend.read_transaction(as_of) as view:
+        detectors = {named.name for named in list_detector_names(view.connection, view.revision)}
+        tags = {tag.tag for tag in list_tags(view.connection, view.revision)}
+    known = {"detector": name in detectors, "tag": name in tags}
+    return [category for category, is_known in known.items() if is_known]
+
+
+def format_pattern(pattern: Pattern) -> str:
+    """Return the 4096 samples of a pattern as base64 for URLs."""
+    return base64.urlsafe_b64encode(pattern.samples.tobytes()).decode().rstrip("=")
+
+
+def _parse_pattern(text: str) -> Pattern:
+    try:
+        content = base64.b64decode(text + "=" * (-len(text) % 4), b"-_", validate=True)
+    except (binascii.Error, ValueError):
+        content = b""
+    samples = np.frombuffer(content, np.int8)
+    if len(samples) != PATTERN_SIZE or (samples == _UNKNOWN_SAMPLE).any():
+        raise RequestError(
+            f"{quote(text[:20])} ... is not a pattern: {PATTERN_SIZE} samples from -127 to 127 are expected, in base64"
+        )
+    return Pattern(samples)
+
+
+def _check_sha256(text: str) -> None:
+    if not _SHA256.fullmatch(text):
+        raise RequestError(f"{quote(text)} is not a SHA-256: 64 hexadecimal digits are expected", sha256=text)
