@@ -147,6 +147,12 @@ def _find_pager(defaults: dict[str, Default]) -> Setting:
     return Setting("pager", "less", "default", None)
 
 
+def find_service_url(database: str | None = None) -> str | None:
+    """Return the URL of the service through which the registry is read, None where its database is opened."""
+    url = database or os.environ.get("CALREG_DATABASE")
+    return url if url is not None and is_service_url(url) else None
+
+
 def is_service_url(url: str) -> bool:
     """Tell whether a URL is that of a service, which answers over HTTP."""
     return url.lower().startswith(("http://", "https://"))

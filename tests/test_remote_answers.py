@@ -1,5 +1,7 @@
 """A registry that is read through its service answers and refuses as the registry itself, word for word."""
 
+import json
+import shutil
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -118,6 +120,10 @@ COMMANDS = [
     "identify FOLDER/nothing",
     "identify FOLDER",
     f"identify {RUN}",
+    "provenance verify FOLDER/constants/provenance.json",
+    "provenance verify FOLDER/edited/provenance.json",
+    "provenance verify FOLDER/later/provenance.json",
+    "provenance verify FOLDER/datasets.txt",
     "show FOLDER/registered.npy",
     "show FOLDER/registered.npy --source Epix",
     "show FOLDER/unknown.npy",
@@ -150,6 +156,15 @@ class Place(NamedTuple):
     folder: Path
 
 
+def copy_document(folder: str, target: str, part: str, name: str, value: object) -> None:
+    """Copy an export with another value in its document."""
+    shutil.copytree(folder, target)
+    document = Path(target, "provenance.json")
+    content = json.loads(document.read_text())
+    content[part][name] = value
+    document.write_text(json.dumps(content))
+
+
 @pytest.fixture(scope="module", params=["sqlite", "postgresql"])
 def place(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
     """A registry with a bit of everything, and its service."""
@@ -167,6 +182,8 @@ def place(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
         calreg.run("tag", "add", "spring")
         calreg.run("detector", "name", "small", DETECTOR)
         calreg.run("export", RUN, "--output", "constants")
+        copy_document("constants", "edited", "resolution", "instant", "2018-02-10T08:15:01Z")
+        copy_document("constants", "later", "registry", "revision", 999)
         array = np.load("constants/pixel_gain.npy")
         with Path("rewritten.npy").open("wb") as file:
             np.lib.format.write_array(file, array, version=(2, 0))

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from registry import create_registry, verify_export
 from registry.api import Registry, open_registry
 from registry.errors import (
     ConflictError,
@@ -17,6 +18,7 @@ from registry.errors import (
     RequestError,
     UnavailableError,
 )
+from registry.service.state import Options
 from testing.panels import use_small_panels, write_panel_folder
 from testing.registries import RegistryFactory, RegistryLocation
 from testing.services import serve_in_thread
@@ -169,6 +171,36 @@ def test_an_export_has_the_bytes_of_a_local_one(
     )
     assert (written.recorded, written.revision) == (False, expected.revision)
     assert [note for note in written.notes if "not recorded" in note]
+
+
+def test_an_export_is_verified_through_its_service(
+    location: RegistryLocation,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("CALREG_CACHE", "off")
+    with location.open() as local:
+        document = Path(local.export(RUN, tmp_path / "constants").provenance)
+        deployed = Path(local.export(RUN, tmp_path / "calib", format="lcls2").provenance)
+        expected = verify_export(document, location.database, location.store)
+    path = min((location.store / "objects").rglob("*.npy"))
+    with serve_in_thread(location, Options(public=True)) as url:
+        assert verify_export(document, url) == expected
+        assert expected.problems == ()
+        (note,) = verify_export(deployed, url).notes
+        assert note.startswith("a service does not tell")
+        path.rename(tmp_path / "away")
+        (problem,) = [
+            problem for problem in verify_export(document, url).problems if problem.sha256 == path.stem
+        ]
+        assert "is missing" in problem.problem
+    verification = verify_export(document, url)
+    assert (verification.problems, len(verification.notes)) == ((), 2)
+    assert all("no server answers there" in note for note in verification.notes)
+    other = RegistryLocation(f"sqlite:///{tmp_path / 'other.sqlite'}", tmp_path / "other")
+    create_registry(other.database, other.store)
+    with serve_in_thread(other) as url, pytest.raises(ConflictError, match="the document is of registry"):
+        verify_export(document, url)
 
 
 def test_a_session_answers_as_of_its_pin(remote: Registry, location: RegistryLocation) -> None:

@@ -9,7 +9,6 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 from registry.api.arguments import check_arguments
@@ -17,7 +16,7 @@ from registry.api.backend import Note
 from registry.api.registry import Registry
 from registry.database.creation import downgrade_database, upgrade_database
 from registry.instants import Instant
-from registry.settings import find_settings, is_service_url, location_warnings
+from registry.settings import find_service_url, find_settings, location_warnings
 
 __all__ = [
     "Registry",
@@ -66,8 +65,8 @@ def open_registry(
     ConflictError
         The store belongs to another registry.
     """
-    url = database or os.environ.get("CALREG_DATABASE")
-    if url is not None and is_service_url(url):
+    url = find_service_url(database)
+    if url is not None:
         from registry.api.remote.registry import RemoteRegistry
 
         return RemoteRegistry(url, timezone=timezone, note=note, present=present)

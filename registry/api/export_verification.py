@@ -4,17 +4,22 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from registry import provenance
 from registry.api.arguments import check_arguments
-from registry.api.backend import Backend, ReadTransaction, open_backend
+from registry.api.backend import Backend, open_backend
 from registry.api.document_history import (
     describe_ancestor,
     describe_unchecked_history,
-    find_history_problem,
-    refuse_other_registry,
+)
+from registry.api.document_questions import (
+    DocumentAnswer,
+    compare_document,
+    digest_resolution,
+    is_export_recorded,
+    refuse_other_document,
 )
 from registry.api.replays import find_document_store, plan_replay
 from registry.api.served_runs import describe_served_wrongly, list_served_wrongly
@@ -32,16 +37,14 @@ from registry.exporters.detection import detect_arrays
 from registry.exporters.layout import Target
 from registry.files import sha256_of_file
 from registry.identifiers import format_count, shorten
-from registry.instants import is_stamp, parse_instant
-from registry.lookup import stored_files
-from registry.lookup.deployments import count_former_warnings, deployment_warnings
-from registry.lookup.resolution import ArrayRequest, resolve
-from registry.lookup.revisions import find_revision_number
 from registry.provenance import Document
 from registry.records import FileUse, Problem, ReadRuns, Verification
-from registry.settings import find_settings
+from registry.settings import find_service_url, find_settings
 from registry.store import ContentStore
 
+_SERVED_NOT_TOLD = (
+    "a service does not tell for which runs the files are read though the registry answers otherwise now"
+)
 _BYTES_CHANGED = "the bytes are not those that were written"
 
 
@@ -70,12 +73,17 @@ def verify_export(
     ConflictError
         The store belongs to another registry.
     """
-    document, content = provenance.read_with_content(Path(path))
-    problems = list(_check_files(Path(path).parent, document))
+    with ExitStack() as stack:
+        return _verify(Path(path), database, store, stack)
+
+
+def _verify(path: Path, database: str | None, store: str | Path | None, stack: ExitStack) -> Verification:
+    document, content = provenance.read_with_content(path)
+    problems = list(_check_files(path.parent, document))
     served: list[ReadRuns] = []
     checked, notes = len(document.outputs) + len(document.companions), []
     try:
-        objects = find_document_store(document, find_settings(database, store))
+        objects = stack.enter_context(_open_objects(document, database, store))
     except CorruptionError as error:
         problems.append(Problem(None, "store", str(error)))
     except (DeniedError, LeftOutError) as error:
@@ -87,14 +95,16 @@ def verify_export(
         try:
             problems += _check_inputs(objects, document) or _check_replay(objects, document, path)
             changed = {problem.path for problem in problems if problem.problem == _BYTES_CHANGED}
-            notes += _describe_changed_arrays(document, Path(path), objects, changed) if changed else []
+            notes += _describe_changed_arrays(document, path, objects, changed) if changed else []
         except UnavailableError as error:
             notes.append(f"the arrays were not made again: {error}")
     try:
         with _open_document_registry(document, database, store) as backend:
             checked += 1
             problems += _check_answer(backend, document)
-            served = list_served_wrongly(backend, document, Path(path))
+            served = [] if backend.is_remote else list_served_wrongly(backend, document, path)
+            if backend.is_remote and document.deployment is not None:
+                notes.append(_SERVED_NOT_TOLD)
             notes += describe_ancestor(document.registry, backend.database.registry_id)
             notes += [*_note_missing_record(backend, content), *map(describe_served_wrongly, served)]
     except RegistryError as error:
@@ -107,14 +117,31 @@ def verify_export(
 def _open_document_registry(
     document: Document, database: str | None, store: str | Path | None
 ) -> Iterator[Backend]:
-    """Open the registry, which must be the document's."""
-    backend = open_backend(find_settings(database, store), None)
+    """Open the registry, or its service; it must be the document's."""
+    url = find_service_url(database)
+    if url is None:
+        backend = open_backend(find_settings(database, store), None)
+    else:
+        from registry.api.remote.registry import open_remote_backend
+
+        backend = open_remote_backend(url)
     try:
-        with backend.read_transaction() as view:
-            refuse_other_registry(view.connection, document.registry, backend.database.registry_id)
+        backend.answer(refuse_other_document, document.registry.id, document.registry.revision)
         yield backend
     finally:
         backend.database.close()
+
+
+@contextmanager
+def _open_objects(
+    document: Document, database: str | None, store: str | Path | None
+) -> Iterator[ContentStore]:
+    """Open the store of the document's registry: that of its service, where it has one."""
+    if find_service_url(database) is None:
+        yield find_document_store(document, find_settings(database, store))
+    else:
+        with _open_document_registry(document, database, store) as backend:
+            yield backend.store
 
 
 def _check_files(folder: Path, document: Document) -> Iterator[Problem]:
@@ -218,63 +245,49 @@ def _describe_difference(file: Path, assembly: Assembly) -> str:
 
 
 def _check_answer(backend: Backend, document: Document) -> list[Problem]:
-    """Hold the document against the registry: the seal of its revision, and the answer as of it."""
-    revision = document.registry.revision
-    with backend.read_transaction() as view:
-        foreign = find_history_problem(view.connection, document.registry, view.revision)
-        problems = [foreign] if foreign else []
-        if revision <= view.revision:
-            problems += _compare_answer(backend, view, document)
-    return [Problem(None, f"revision {revision}", problem) for problem in problems]
-
-
-def _compare_answer(backend: Backend, view: ReadTransaction, document: Document) -> list[str]:
-    """Resolve the request again as of the document's revision, and compare values.
+    """Hold the document against the registry: the seal of its revision, and the answer as of it.
 
     Of the warnings only the number is compared: another version of the software may word them differently.
     """
-    request, revision = document.request, document.registry.revision
-    try:
-        at = None if request.at is None else parse_instant(request.at, backend.find_timezone)
-        arrays = ArrayRequest(request.target, request.source, at, request.types)
-        answer = resolve(view.connection, arrays, revision)
-        warnings, former = answer.warnings, 0
-        if document.deployment is not None:
-            deployed = view.connection, answer.resolution, document.deployment, revision
-            warnings += tuple(deployment_warnings(*deployed))
-            former = count_former_warnings(*deployed)
-    except RegistryError as error:
-        return [f"the registry refuses the request: {error}"]
-    named = None if request.as_of is None else _find_requested_revision(view, request.as_of)
-    resolution = answer.resolution
-    documented, answered = len(document.warnings), len(warnings)
+    request, reference, resolution = document.request, document.registry, document.resolution
+    deployment, precedes = document.deployment, resolution.precedes_segments
+    answer = backend.answer(
+        compare_document,
+        request.target,
+        reference.id,
+        reference.revision,
+        digest_resolution(resolution, precedes_segments=precedes),
+        seal=reference.head.seal if reference.head else None,
+        source=request.source,
+        at=request.at,
+        types=request.types,
+        named=request.as_of,
+        precedes_segments=precedes,
+        deployed=deployment.source if deployment else None,
+        first_run=deployment.first_run if deployment else None,
+        last_run=deployment.last_run if deployment else None,
+    )
+    problems = [answer.foreign] if answer.foreign else []
+    if answer.refused is not None:
+        problems.append(f"the registry refuses the request: {answer.refused}")
+    elif answer.is_known:
+        problems += _list_differences(document, answer)
+    return [Problem(None, f"revision {reference.revision}", problem) for problem in problems]
+
+
+def _list_differences(document: Document, answer: DocumentAnswer) -> list[str]:
+    documented, answered = len(document.warnings), answer.warnings
     counts = f"the document has {format_count(documented, 'warning')}, the answer {answered}"
-    if document.resolution.precedes_segments:
-        resolution = resolution.without_segments()
     facts = {
-        "the registry's answer is not that of the document": resolution == document.resolution,
-        counts: documented in (answered, answered + former),
+        "the registry's answer is not that of the document": answer.is_same,
+        counts: documented in (answered, answered + answer.former_warnings),
         "the revision was recorded at another instant": answer.recorded_at == document.registry.recorded_at,
-        "the request asks as of another revision": named in (None, revision),
+        "the request asks as of another revision": answer.named in (None, document.registry.revision),
     }
     return [sentence for sentence, holds in facts.items() if not holds]
 
 
-def _find_requested_revision(view: ReadTransaction, as_of: str) -> int | None:
-    """Return the revision that the request names, 0 where that name is not known; None for a stamp.
-
-    Documents of the first releases can hold a stamp, and do not tell the time zone in which it was read.
-    """
-    if is_stamp(as_of):
-        return None
-    try:
-        return find_revision_number(view.connection, as_of)  # strictly: a document names no yesterday
-    except RegistryError:
-        return 0
-
-
 def _note_missing_record(backend: Backend, content: bytes) -> list[str]:
-    with backend.read_transaction() as view:
-        if stored_files.list_exports_with_file(view.connection, hashlib.sha256(content).hexdigest()):
-            return []
+    if backend.answer(is_export_recorded, hashlib.sha256(content).hexdigest()):
+        return []
     return ["the registry has no record of this document: it was edited, or the export was not recorded"]

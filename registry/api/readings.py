@@ -17,7 +17,7 @@ from urllib.parse import quote as quote_path
 from msgspec.structs import asdict
 
 from registry import instants
-from registry.api import array_questions, file_questions, questions, timeline_questions
+from registry.api import array_questions, document_questions, file_questions, questions, timeline_questions
 from registry.api.detectors import Detectors
 from registry.api.pages import PAGE_SIZE
 from registry.api.panels import Aliases, Panels
@@ -336,6 +336,7 @@ _NAMES: dict[type | ModuleType, str] = {
     array_questions: "questions",
     timeline_questions: "questions",
     file_questions: "questions",
+    document_questions: "questions",
 }
 
 
@@ -381,6 +382,10 @@ READINGS = (
     Reading(Exports, "list", "exports", Freshness.LIVE, number="export"),
     Reading(Registry, "list_affected_runs", "affected", Freshness.LIVE),
     Reading(Registry, "group_affected_runs", "affected-groups", Freshness.LIVE),
+    # A provenance document held against the registry.
+    Reading(document_questions, "refuse_other_document", "document-registries/{registry}", Freshness.LIVE),
+    Reading(document_questions, "compare_document", "document-answers/{target}", Freshness.LIVE),
+    Reading(document_questions, "is_export_recorded", "recorded-exports/{sha256}", Freshness.LIVE),
     Reading(array_questions, "resolve_sides", "detector-changes/{target}", Freshness.LIVE),
 )
 

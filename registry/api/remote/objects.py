@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Self
 
 from registry.cache import CacheFolder, EntryKind, EntryName, NewEntry
-from registry.errors import CacheError, CorruptionError, NotFoundError
+from registry.errors import CacheError, CorruptionError, NotFoundError, UnavailableError
 from registry.files import Buffer, blake3_of, sha256_of
 from registry.store import ContentStore
 from registry.transport import Service
@@ -52,6 +52,13 @@ class RemoteStore(ContentStore):
             except CacheError:  # the file can be had without it
                 pass
         return self._read_uncached(sha256, size, buffer, blake3)
+
+    def find_problem(self, sha256: str, size: int) -> str | None:
+        """Return the problem of an object, None where it is sound; raise that the service does not send it now."""
+        error = self.find_error(sha256, size)
+        if isinstance(error, UnavailableError):
+            raise error
+        return None if error is None else str(error)
 
     def _fetch(self, sha256: str, size: int, entry: NewEntry) -> None:
         """Write an object to the cache; what comes damaged is refused at once, not fetched again."""

@@ -31,6 +31,23 @@ from registry.transport import Service
 _LINES = 10_000  # of a revision at once
 
 
+def open_remote_backend(
+    url: str, timezone: str | None = None, note: Note | None = None, present: Instant | None = None
+) -> RemoteBackend:
+    """Return a service in the place of a database, pinned to the newest revision."""
+    service = Service(url)
+    head = read_served_head(service)
+    return RemoteBackend(
+        cast("Database", ServedDatabase(service, head.registry)),
+        RemoteStore(service, find_cache(), head.registry),
+        choose_zone(Settings(url, Path())) if timezone is None else find_zone(timezone),
+        note,
+        present,
+        Head(head.revision, head.seal),
+        head.timezone,
+    )
+
+
 class RemoteRegistry(Registry):
     """An open registry that is read through a service; ``pin`` is the revision as of which it answers."""
 
@@ -42,17 +59,7 @@ class RemoteRegistry(Registry):
         note: Note | None = None,
         present: Instant | None = None,
     ) -> None:
-        service = Service(url)
-        head = read_served_head(service)
-        self._backend: RemoteBackend = RemoteBackend(
-            cast("Database", ServedDatabase(service, head.registry)),
-            RemoteStore(service, find_cache(), head.registry),
-            choose_zone(Settings(url, Path())) if timezone is None else find_zone(timezone),
-            note,
-            present,
-            Head(head.revision, head.seal),
-            head.timezone,
-        )
+        self._backend: RemoteBackend = open_remote_backend(url, timezone, note, present)
 
     @property
     def pin(self) -> Head:
