@@ -22,9 +22,11 @@ from registry.cli.shells import SCRIPTS, read_bash_line
 from registry.database.completion_names import MAX_NAMES
 from registry.detectors import DETECTOR_TYPES
 from registry.exporters.formats import FORMATS
+from registry.service.state import Options
 from testing.panels import PANEL_A, PANEL_B
 from testing.registries import RegistryLocation
 from testing.sealing import record_raw_revision
+from testing.services import serve_in_thread
 from tests.cli import list_verbs
 from tests.selection import examples
 
@@ -79,33 +81,66 @@ def complete_line(line: str) -> list[str]:
     return [name.text for name in complete(words, beginning)[1]]
 
 
+COMPLETED: dict[str, list[str]] = {
+    "validity M": ["M068", "M088"],
+    "validity 1": [PANEL_A, PANEL_B],
+    "validity ": ["M068", "M088", PANEL_A, PANEL_B, *DATASETS],
+    f"validity {PANEL_A}_": [f"{PANEL_A}_{PANEL_B}"],
+    "panel show M": ["M068", "M088"],
+    "panel add X --carry-from 1": [PANEL_A, PANEL_B],
+    "alias withdraw M06": ["M068"],
+    "export exp=": DATASETS,
+    "export exp=xcs": ["exp=xcsls3716:run="],
+    "run show exp=xcsls3716:run=": ["exp=xcsls3716:run=631", "exp=xcsls3716:run=63"],
+    "run show exp=xcsls3716:run=6": ["exp=xcsls3716:run=63", "exp=xcsls3716:run=631"],
+    "run show exp=nowhere:run=": [],
+    "run list --experiment x": ["xcsls3716", "xppls2416"],
+    "export exp=xcsls3716:run=631 --source ": [SOURCE],
+    f"export {PANEL_A} --source ": ["MfxEndstation.0:Jungfrau.0", SOURCE],
+    "detector withdraw mfxls0816 ": ["MfxEndstation.0:Jungfrau.0"],
+    "log --as-of ": ["run18-final"],
+    "log --as-of=run": ["--as-of=run18-final"],
+    "diff exp=xcsls3716:run=631 --against r": ["run18-final"],
+    "version show ": ["1"],
+    "version show 1": ["1"],
+    "version show one": [],
+}
+
+
 @pytest.mark.slow
 def test_names_come_from_the_database(filled: RegistryLocation) -> None:
-    for line, expected in {
-        "validity M": ["M068", "M088"],
-        "validity 1": [PANEL_A, PANEL_B],
-        "validity ": ["M068", "M088", PANEL_A, PANEL_B, *DATASETS],
-        f"validity {PANEL_A}_": [f"{PANEL_A}_{PANEL_B}"],
-        "panel show M": ["M068", "M088"],
-        "panel add X --carry-from 1": [PANEL_A, PANEL_B],
-        "alias withdraw M06": ["M068"],
-        "export exp=": DATASETS,
-        "export exp=xcs": ["exp=xcsls3716:run="],
-        "run show exp=xcsls3716:run=": ["exp=xcsls3716:run=631", "exp=xcsls3716:run=63"],
-        "run show exp=xcsls3716:run=6": ["exp=xcsls3716:run=63", "exp=xcsls3716:run=631"],
-        "run show exp=nowhere:run=": [],
-        "run list --experiment x": ["xcsls3716", "xppls2416"],
-        "export exp=xcsls3716:run=631 --source ": [SOURCE],
-        f"export {PANEL_A} --source ": ["MfxEndstation.0:Jungfrau.0", SOURCE],
-        "detector withdraw mfxls0816 ": ["MfxEndstation.0:Jungfrau.0"],
-        "log --as-of ": ["run18-final"],
-        "log --as-of=run": ["--as-of=run18-final"],
-        "diff exp=xcsls3716:run=631 --against r": ["run18-final"],
-        "version show ": ["1"],
-        "version show 1": ["1"],
-        "version show one": [],
-    }.items():
+    for line, expected in COMPLETED.items():
         assert complete_line(line) == expected, line
+
+
+@pytest.mark.slow
+def test_names_come_from_the_service(filled: RegistryLocation, monkeypatch: pytest.MonkeyPatch) -> None:
+    with serve_in_thread(filled, Options(public=True)) as url:
+        monkeypatch.setenv("CALREG_DATABASE", url)
+        monkeypatch.delenv("CALREG_STORE", raising=False)
+        for line, expected in COMPLETED.items():
+            assert complete_line(line) == expected, line
+        assert complete(["log", "--as-of"], "8:")[1]
+        assert [name.description for name in complete(["version", "show"], "")[1]] == [f"gain of {PANEL_A}"]
+        assert complete_line("validity \udc80") == []
+        code = (
+            "import sys, registry.cli.completion as c; print(c.complete(['validity'], '1')[1], *sys.modules)"
+        )
+        done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+        assert PANEL_A in done.stdout
+        assert set(done.stdout.split()).isdisjoint(
+            {"sqlalchemy", "numpy", "urllib3", "msgspec", "registry.api"}
+        )
+
+
+@pytest.mark.slow
+def test_a_service_that_does_not_answer_is_left_alone() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as deaf:
+        url = f"http://127.0.0.1:{deaf.getsockname()[1]}"
+        done = ask("zsh", "panel", "show", "1", CALREG_DATABASE=url)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "words\n", "")
+    done = ask("zsh", "panel", "show", "1", CALREG_DATABASE=url)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "words\n", "")
 
 
 def test_the_description_of_a_name_is_short(filled: RegistryLocation) -> None:

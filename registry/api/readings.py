@@ -17,7 +17,14 @@ from urllib.parse import quote as quote_path
 from msgspec.structs import asdict
 
 from registry import instants
-from registry.api import array_questions, document_questions, file_questions, questions, timeline_questions
+from registry.api import (
+    array_questions,
+    document_questions,
+    file_questions,
+    name_questions,
+    questions,
+    timeline_questions,
+)
 from registry.api.detectors import Detectors
 from registry.api.pages import PAGE_SIZE
 from registry.api.panels import Aliases, Panels
@@ -247,6 +254,8 @@ class Reading:
                     parameter=name,
                     known=list(known),
                 )
+            if "\0" in text:
+                raise RequestError(f"{name} has a NUL in it, which no name has", parameter=name)
             texts.setdefault(name, []).append(text)
         missing = [name for name, parameter in known.items() if parameter.is_required and name not in texts]
         if missing:
@@ -337,6 +346,7 @@ _NAMES: dict[type | ModuleType, str] = {
     timeline_questions: "questions",
     file_questions: "questions",
     document_questions: "questions",
+    name_questions: "questions",
 }
 
 
@@ -382,6 +392,8 @@ READINGS = (
     Reading(Exports, "list", "exports", Freshness.LIVE, number="export"),
     Reading(Registry, "list_affected_runs", "affected", Freshness.LIVE),
     Reading(Registry, "group_affected_runs", "affected-groups", Freshness.LIVE),
+    # What a shell completes.
+    Reading(name_questions, "list_names", "names/{category}", Freshness.LIVE),
     # A provenance document held against the registry.
     Reading(document_questions, "refuse_other_document", "document-registries/{registry}", Freshness.LIVE),
     Reading(document_questions, "compare_document", "document-answers/{target}", Freshness.LIVE),

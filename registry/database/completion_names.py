@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 
 from registry.errors import RegistryError, UnavailableError
 from registry.extras import import_extra
-from registry.settings import find_settings, sqlite_file
+from registry.settings import find_service_url, find_settings, sqlite_file
 
 MAX_NAMES = 60
 """The largest number of names offered at once."""
@@ -89,6 +89,19 @@ _STATEMENTS = {
         ORDER BY version.id DESC LIMIT {MAX_NAMES}""",
 }
 _NUMBERED = ("runs", "versions")
+_NUMBER = re.compile("[1-9][0-9]{0,8}", re.ASCII)
+CATEGORIES = (
+    "panels",
+    "aliases",
+    "detector_names",
+    "tags",
+    "heads",
+    "experiments",
+    "sources",
+    "runs",
+    "versions",
+)
+"""The categories of names."""
 
 
 def list_completion_names(
@@ -105,26 +118,41 @@ def list_completion_names(
     database
         The URL; by default that of the environment.
     """
-    values: dict[str, object] = {"prefix": prefix, "experiment": experiment}
-    if category == "heads":
-        values["one"] = int(prefix.partition(":")[0])
-    elif category in _NUMBERED and prefix:
-        if not re.fullmatch("[1-9][0-9]{0,6}", prefix):  # a hundred times more is still an integer there
-            return []
-        number = int(prefix)
-        values |= {"one": number, "ten": 10 * number, "hundred": 100 * number}
-    elif category in _NUMBERED:
-        category = f"newest {category}"
-    elif category == "sources" and experiment:
-        category = "sources of one"
+    service = find_service_url(database)
+    if service is not None:
+        from registry.database.names_of_service import ask_names  # a database needs no HTTP
+
+        return [CompletionName(*row) for row in ask_names(service, category, prefix, experiment)]
+    query = build_query(category, prefix, experiment)
+    if query is None:
+        return []
     try:
         url = find_settings(database).database
         file = sqlite_file(url)
     except RegistryError:
         return []
-    query = _STATEMENTS[category]
-    rows = _query_postgresql(query, values, url) if file is None else _query_sqlite(query, values, file)
+    rows = _query_postgresql(*query, url) if file is None else _query_sqlite(*query, file)
     return [CompletionName(str(name), str(description or "")) for name, description in rows]
+
+
+def build_query(category: str, prefix: str, experiment: str) -> tuple[str, dict[str, object]] | None:
+    """Return the statement that finds names, with its values; None where no name has that prefix."""
+    values: dict[str, object] = {"prefix": prefix, "experiment": experiment}
+    if category == "heads":
+        number = prefix.partition(":")[0]
+        if not _NUMBER.fullmatch(number):
+            return None
+        values["one"] = int(number)
+    elif category in _NUMBERED and prefix:
+        if not re.fullmatch("[1-9][0-9]{0,6}", prefix):  # a hundred times more is still an integer there
+            return None
+        first = int(prefix)
+        values |= {"one": first, "ten": 10 * first, "hundred": 100 * first}
+    elif category in _NUMBERED:
+        category = f"newest {category}"
+    elif category == "sources" and experiment:
+        category = "sources of one"
+    return _STATEMENTS[category], values
 
 
 def _query_sqlite(statement: str, values: Mapping[str, object], file: Path) -> list[Any]:
