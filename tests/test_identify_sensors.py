@@ -262,9 +262,9 @@ def test_a_service_names_the_sensors_of_maps_that_stay_with_its_client(
     with serve_in_thread(place) as url, open_registry(url) as remote:
         for path in files:
             assert remote.identify(path) == known.identify(path)
-        stranger = write(tmp_path / "stranger.npy", measure(9, 7))
+        unknown = write(tmp_path / "unknown.npy", measure(9, 7))
         with pytest.raises(NotFoundError) as local_refusal:
-            known.identify(stranger)
+            known.identify(unknown)
         with pytest.raises(NotFoundError) as refusal:
-            remote.identify(stranger)
+            remote.identify(unknown)
         assert str(refusal.value) == str(local_refusal.value)

@@ -7,8 +7,11 @@ from pathlib import Path
 from urllib.parse import parse_qsl
 
 from harnesses.fuzz.target import Target, call_parser, decode_text
+from registry.api.file_questions import parse_pattern
 from registry.api.pins import format_pin, parse_pin
 from registry.api.readings import READINGS
+from registry.database.names_of_service import parse_names
+from registry.patterns import PATTERN_SIZE
 from registry.records.refusals import build_refusal, parse_refusal
 from registry.service.objects import parse_digest
 
@@ -21,9 +24,17 @@ def _feed_url(_: Path, data: bytes) -> None:
     assert pin is None or format_pin(pin) == text
     digest = call_parser(lambda: parse_digest(text))
     assert digest is None or digest == text
+    pattern = call_parser(lambda: parse_pattern(text))
+    assert pattern is None or len(pattern.samples) == PATTERN_SIZE
     query = parse_qsl(text, keep_blank_values=True, errors="surrogateescape")
     for reading in READINGS:
         call_parser(lambda reading=reading: reading.parse_form({}, query))  # type: ignore[misc]
+
+
+def _feed_names(_: Path, data: bytes) -> None:
+    for name, description in parse_names(data):
+        assert isinstance(name, str)
+        assert isinstance(description, str)
 
 
 def _feed_refusal(_: Path, data: bytes) -> None:
@@ -41,16 +52,29 @@ def _feed_refusal(_: Path, data: bytes) -> None:
 
 SERVICE_TARGETS = (
     Target(
+        "names of a service",
+        _feed_names,
+        lambda _: [b'[{"text": "M068", "description": "2 panels"}]', b'{"text": "M068"}', b"[[]]"],
+        ("registry.database.names_of_service",),
+    ),
+    Target(
         "urls",
         _feed_url,
         lambda _: [
             _PIN,
             b"0a" * 32,
+            b"AAEC" * 1365 + b"AA",
             b"target=M068&kind=gain&at=2018-02-10T08:15:00Z&form=record",
             b"version=12&limit=3&before=4&withdrawn=true",
             b"since=4:4f4a7c033166d624&panel=M068&panel=M0*&after=0",
         ],
-        ("registry.api.pins", "registry.api.readings", "registry.service.objects"),
+        (
+            "registry.api.pins",
+            "registry.api.parameters",
+            "registry.api.readings",
+            "registry.api.file_questions",
+            "registry.service.objects",
+        ),
     ),
     Target(
         "refusals",

@@ -27,7 +27,7 @@ _SHA256 = re.compile(r"[0-9a-f]{64}", re.ASCII)
 
 
 class DocumentAnswer(Struct, frozen=True):
-    """What the registry answers to the request of a document, as of the document's revision.
+    """The answer of the registry to the request of a document, as of the document's revision.
 
     Attributes
     ----------

@@ -82,7 +82,7 @@ def match_patterns(
             " one of the two is of another version of the software",
             algorithm=algorithm,
         )
-    parsed = [_parse_pattern(text) for text in patterns]
+    parsed = [parse_pattern(text) for text in patterns]
     with backend.read_transaction(as_of) as view:
         index = PatternIndex(view.connection, view.revision) if parsed else None
         matches = tuple(match_pattern(index, pattern) for pattern in parsed) if index else ()
@@ -103,7 +103,8 @@ def format_pattern(pattern: Pattern) -> str:
     return base64.urlsafe_b64encode(pattern.samples.tobytes()).decode().rstrip("=")
 
 
-def _parse_pattern(text: str) -> Pattern:
+def parse_pattern(text: str) -> Pattern:
+    """Return the pattern that a text of `format_pattern` stands for."""
     try:
         content = base64.b64decode(text + "=" * (-len(text) % 4), b"-_", validate=True)
     except (binascii.Error, ValueError):

@@ -92,8 +92,8 @@ def _identify_parts(
                 else:
                     maps.append(take_unknown_map(position, array.name, part, characteristic[0]))
     inputs: dict[str, tuple[IdentifiedInput, ...]] = {}
-    asked = list(dict.fromkeys(sha256 for *_, checksums in parts for sha256 in checksums))
-    for batch in backend.split(asked, CHECKSUMS_OF_ONE_QUESTION):
+    checksums_of_parts = list(dict.fromkeys(sha256 for *_, checksums in parts for sha256 in checksums))
+    for batch in backend.split(checksums_of_parts, CHECKSUMS_OF_ONE_QUESTION):
         inputs.update(zip(batch, backend.answer(list_inputs, batch, as_of=revision), strict=True))
     identified = tuple(
         IdentifiedPart(

@@ -10,13 +10,12 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum, auto
 from functools import cached_property
-from types import ModuleType, NoneType, UnionType
-from typing import Any, get_args, get_origin, get_type_hints
+from types import ModuleType
+from typing import Any, get_type_hints
 from urllib.parse import quote as quote_path
 
 from msgspec.structs import asdict
 
-from registry import instants
 from registry.api import (
     array_questions,
     document_questions,
@@ -28,19 +27,16 @@ from registry.api import (
 from registry.api.detectors import Detectors
 from registry.api.pages import PAGE_SIZE
 from registry.api.panels import Aliases, Panels
+from registry.api.parameters import Parameter, Sort, find_sort
 from registry.api.recorded_exports import Exports
 from registry.api.registry import Registry
 from registry.api.revisions import Tags
 from registry.api.runs import Runs
 from registry.api.versions import Versions
-from registry.errors import InstantError, RequestError
-from registry.heads import LARGEST_NUMBER, Head, parse_head
+from registry.errors import RequestError
+from registry.heads import Head
 from registry.identifiers import quote
-from registry.instants import Instant
 from registry.records import StoredFile, Subject, Validity, Version
-
-MAX_NAMES = 100
-"""The most names of panels in one question."""
 
 _SINGULARS = {
     "kinds": "kind",
@@ -52,7 +48,6 @@ _SINGULARS = {
     "sha256s": "sha256",
     "patterns": "pattern",
 }
-_TRUE, _FALSE = "true", "false"
 _FORM = "form"
 SCRIPT, RECORD = "script", "record"
 """The forms of an answer: what ``--json`` prints, and the whole record that a method returns."""
@@ -68,93 +63,6 @@ class Freshness(Enum):
     PINNED = auto()
     BRIEF = auto()
     LIVE = auto()
-
-
-class Sort(Enum):
-    """The sorts of parameters."""
-
-    TEXT = auto()
-    TEXTS = auto()
-    NUMBER = auto()
-    NUMBERS = auto()
-    FLAG = auto()
-    INSTANT = auto()
-    REVISION = auto()
-
-
-@dataclass(frozen=True, slots=True)
-class Parameter:
-    """A parameter of a reading: its name in the method and in the URL."""
-
-    name: str
-    url_name: str
-    sort: Sort
-    is_required: bool
-
-    def format(self, value: Any) -> list[str]:
-        """Return the texts of a value in a URL; none for the default."""
-        if value is None or value is False:
-            return []
-        if self.sort is Sort.FLAG:
-            return [_TRUE]
-        if self.sort in {Sort.TEXTS, Sort.NUMBERS}:
-            return [value] if isinstance(value, str) else [str(item) for item in value]
-        return [str(value)]
-
-    def parse(self, texts: Sequence[str]) -> Any:
-        """Return the value that texts of a URL stand for; raise a `RequestError` for others."""
-        if self.sort in {Sort.TEXTS, Sort.NUMBERS}:
-            if len(texts) > MAX_NAMES:
-                raise RequestError(
-                    f"{len(texts)} times {self.url_name} is more than {MAX_NAMES}, the most of one question",
-                    parameter=self.url_name,
-                )
-            return [self._parse_number(text) for text in texts] if self.sort is Sort.NUMBERS else list(texts)
-        if len(texts) > 1:
-            raise RequestError(f"{self.url_name} stands more than once in the URL", parameter=self.url_name)
-        (text,) = texts
-        return _PARSERS.get(self.sort, Parameter._parse_text)(self, text)
-
-    def _parse_text(self, text: str) -> str:
-        return text
-
-    def _parse_number(self, text: str) -> int:
-        if not text.isascii() or not text.isdecimal() or len(text) > len(str(LARGEST_NUMBER)):
-            raise self._error(text, "a number: 0, 1, 2 ...")
-        return int(text)
-
-    def _parse_flag(self, text: str) -> bool:
-        if text not in {_TRUE, _FALSE}:
-            raise self._error(text, f"{_TRUE} or {_FALSE}")
-        return text == _TRUE
-
-    def _parse_instant(self, text: str) -> Instant:
-        return parse_iso_instant(self.url_name, text)
-
-    def _parse_revision(self, text: str) -> Head | int:
-        return parse_head(text) if ":" in text else self._parse_number(text)
-
-    def _error(self, text: str, expected: str) -> RequestError:
-        return RequestError(f"{self.url_name}={quote(text)} is not {expected}", parameter=self.url_name)
-
-
-_PARSERS: dict[Sort, Callable[[Parameter, str], Any]] = {
-    Sort.NUMBER: Parameter._parse_number,  # noqa: SLF001 - of the class above
-    Sort.FLAG: Parameter._parse_flag,  # noqa: SLF001 - as above
-    Sort.INSTANT: Parameter._parse_instant,  # noqa: SLF001 - as above
-    Sort.REVISION: Parameter._parse_revision,  # noqa: SLF001 - as above
-}
-
-
-def parse_iso_instant(name: str, text: str) -> Instant:
-    """Return the instant of an ISO text with its offset: a service has no time zone in which others could be read."""
-
-    def refuse_zone() -> Any:
-        raise InstantError(
-            f"{name}={quote(text)} has no UTC offset, which a time in a URL needs", parameter=name
-        )
-
-    return instants.parse_instant(text, refuse_zone)
 
 
 @dataclass(frozen=True)
@@ -192,7 +100,7 @@ class Reading:
             Parameter(
                 name,
                 _SINGULARS.get(name, name),
-                _find_sort(self._hints[name]),
+                find_sort(self._hints[name]),
                 default.default is default.empty,
             )
             for name, default in inspect.signature(self.function).parameters.items()
@@ -315,21 +223,6 @@ class Reading:
                 else:
                     query.append((parameter.url_name, text))
         return path, query
-
-
-def _find_sort(annotation: Any) -> Sort:
-    """Return what a parameter with this annotation is."""
-    sorts = set(get_args(annotation)) if isinstance(annotation, UnionType) else {annotation}
-    sorts.discard(NoneType)
-    if any(get_origin(sort) is not None and get_args(sort) == (int,) for sort in sorts):
-        return Sort.NUMBERS
-    if any(get_origin(sort) is not None for sort in sorts):
-        return Sort.TEXTS
-    if Head in sorts:
-        return Sort.REVISION
-    if Instant in sorts:
-        return Sort.INSTANT
-    return {bool: Sort.FLAG, int: Sort.NUMBER, str: Sort.TEXT}[sorts.pop()]
 
 
 _NAMES: dict[type | ModuleType, str] = {

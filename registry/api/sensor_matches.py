@@ -65,14 +65,14 @@ def match_sensors(
 
     And how many maps of the registry have no pattern to be compared with.
     """
-    found: list[SensorMatch] = []
+    answers: list[SensorMatch] = []
     without_patterns = 0
     patterns = [format_pattern(unknown.pattern) for unknown in maps if unknown.pattern is not None]
     for batch in backend.split(patterns, PATTERNS_OF_ONE_QUESTION) or [[]]:
         answer = backend.answer(match_patterns, batch, algorithm=ALGORITHM, as_of=revision)
-        found += answer.matches
+        answers += answer.matches
         without_patterns = answer.without_patterns
-    matches = iter(found)
+    matches = iter(answers)
     return tuple(
         SensorMatch(
             unknown.position,

@@ -24,9 +24,16 @@ def ask_names(url: str, category: str, prefix: str, experiment: str) -> list[tup
         parts = urlsplit(url)
         query = urlencode({"prefix": prefix, "experiment": experiment})
         address = f"{parts.path.rstrip('/')}/v1/names/{quote(category)}?{query}"
-        content = _get(parts.scheme.lower(), parts.netloc, address)
-        return [(name, description) for name, description in map(_read_row, json.loads(content))]
-    except (OSError, http.client.HTTPException, ValueError, TypeError, KeyError, RecursionError):
+        return parse_names(_get(parts.scheme.lower(), parts.netloc, address))
+    except (OSError, http.client.HTTPException, ValueError):
+        return []
+
+
+def parse_names(content: bytes) -> list[tuple[str, str]]:
+    """Return the names in an answer with their descriptions; none of another one."""
+    try:
+        return [*map(_read_row, json.loads(content))]
+    except (ValueError, TypeError, KeyError, RecursionError):
         return []
 
 

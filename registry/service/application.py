@@ -14,8 +14,9 @@ from starlette.requests import Request
 from starlette.responses import FileResponse, Response
 from starlette.routing import Route
 
+from registry.api.parameters import parse_iso_instant
 from registry.api.pins import parse_pin
-from registry.api.readings import READINGS, Freshness, Reading, parse_iso_instant
+from registry.api.readings import READINGS, Freshness, Reading
 from registry.errors import NotFoundError, NotValidError, RegistryError, RequestError
 from registry.heads import Head
 from registry.identifiers import quote

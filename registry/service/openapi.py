@@ -5,7 +5,8 @@ from __future__ import annotations
 from functools import cache
 from typing import Any
 
-from registry.api.readings import READINGS, RECORD, SCRIPT, Parameter, Reading, Sort
+from registry.api.parameters import Parameter, Sort
+from registry.api.readings import READINGS, RECORD, SCRIPT, Reading
 from registry.authorship import software_version
 
 _PIN = {

@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, Any, NoReturn, get_args, get_origin
 
 import msgspec
 
+from registry.api.parameters import Sort
 from registry.api.pins import format_pin
-from registry.api.readings import RECORD, Reading, Sort, find_reading
+from registry.api.readings import RECORD, Reading, find_reading
 from registry.errors import UnavailableError
 from registry.heads import Head, shorten_seal
 from registry.instants import BEGINNING, Instant, parse_iso
