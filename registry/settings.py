@@ -135,7 +135,14 @@ def list_settings(database: str | None = None, store: str | Path | None = None) 
         make_setting(name, defaults[name]) if name in defaults else Setting(name, value, "default", None)
         for name, value in (("local", "false"), ("format", "table"))
     ]
-    return [*find_location(database, store), zone, *others, _find_pager(defaults)]
+    if find_service_url(database) is not None:  # which has its store with it
+        location = (
+            _choose("database", database, "CALREG_DATABASE"),
+            _choose("store", store, "CALREG_STORE", is_used=False),
+        )
+    else:
+        location = find_location(database, store)
+    return [*location, zone, *others, _find_pager(defaults)]
 
 
 def _find_pager(defaults: dict[str, Default]) -> Setting:

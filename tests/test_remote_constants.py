@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from registry import create_registry, verify_export
+from registry import create_registry, read_status, verify_export
 from registry.api import Registry, open_registry
 from registry.errors import (
     ConflictError,
@@ -22,6 +22,7 @@ from registry.service.state import Options
 from testing.panels import use_small_panels, write_panel_folder
 from testing.registries import RegistryFactory, RegistryLocation
 from testing.services import serve_in_thread
+from tests.cli import Calreg
 
 PANELS = ("170505-149520170815-3d00b0", "170505-149520170815-3d00f7")
 RUN = "exp=xcsls3716:run=631"
@@ -201,6 +202,40 @@ def test_an_export_is_verified_through_its_service(
     create_registry(other.database, other.store)
     with serve_in_thread(other) as url, pytest.raises(ConflictError, match="the document is of registry"):
         verify_export(document, url)
+
+
+def test_the_status_is_what_the_service_tells(
+    location: RegistryLocation, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with location.open() as local:
+        local.export(RUN, tmp_path / "constants")
+        local.versions.gap(PANELS[0], valid_from="2018-02-01T00:00:00Z", comment="broken")
+        head = local.head
+    expected = read_status(location.database, location.store)
+    with serve_in_thread(location) as url:
+        status = read_status(url)
+        assert (status.database, status.registry, status.problems) == (url, expected.registry, ())
+        assert (status.revision, status.seal) == (head.number, head.seal)
+        for name in (
+            "timezone",
+            "recorded_at",
+            "author",
+            "newest_exports",
+            "stale_exports",
+            "exports_compared",
+        ):
+            assert getattr(status, name) == getattr(expected, name)
+        assert len(status.stale_exports) == 1
+        monkeypatch.setenv("CALREG_DATABASE", url)
+        result = Calreg(None, monkeypatch).run("status")
+        assert url in result.stdout
+        assert "schema" not in result.stdout
+    refused = Calreg(None, monkeypatch)("status")
+    assert (refused.code, "no server answers there" in refused.stderr) == (8, True)
+    monkeypatch.setenv("CALREG_DATABASE", "http://user:secret@localhost:9")
+    refused = Calreg(None, monkeypatch)("status", "--json")
+    assert refused.code == 2
+    assert "secret" not in refused.stdout + refused.stderr
 
 
 def test_a_session_answers_as_of_its_pin(remote: Registry, location: RegistryLocation) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 
@@ -25,9 +26,11 @@ from registry.lookup.counts import count_records
 from registry.lookup.recorded_exports import list_recorded_exports
 from registry.lookup.timezones import read_timezone
 from registry.records import SettingInUse, Status
+from registry.secrets import MASK
 from registry.settings import (
     Setting,
     Settings,
+    find_service_url,
     list_settings,
     location_warnings,
     mask_database_url,
@@ -63,6 +66,17 @@ def find_status(
 ) -> tuple[Status, RegistryError | None]:
     """Return the state of a registry, and why it is not opened; None where it is."""
     listed = list_settings(database, store)
+    service = find_service_url(database)
+    if service is not None:
+        from registry.api.remote.status import find_service_status
+
+        shown = f"{service.partition('://')[0]}://{MASK}" if "@" in service else service
+        rows = tuple(
+            replace(row, value=shown) if row.name == "database" else row
+            for row in _list_service_settings(listed)
+        )
+        status = Status(database=shown, store=shown, settings=rows, software_schema=schema.REVISION)
+        return find_service_status(service, status, EXPORTS_COMPARED, _EXPORTS_SHOWN)
     by_name = {setting.name: setting.value for setting in listed}
     settings = Settings(by_name["database"], Path(by_name["store"]))
     status = Status(
@@ -94,6 +108,13 @@ def _find_store_error(folder: Path, registry_id: str) -> RegistryError | None:
     except RegistryError as error:
         return error
     return None
+
+
+def _list_service_settings(listed: Sequence[Setting]) -> Iterator[SettingInUse]:
+    """Yield the settings that count where a service has the store."""
+    for setting in listed:
+        if setting.name != "store":
+            yield SettingInUse(setting.name, setting.value, setting.origin, setting.where)
 
 
 def _describe_setting(setting: Setting) -> SettingInUse:

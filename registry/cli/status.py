@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from registry.cli import local_times, output
 from registry.cli.options import Context, Json
 from registry.identifiers import format_count
+from registry.settings import is_service_url
 
 if TYPE_CHECKING:
     from registry.records import Counts, RecordedExport, SettingInUse, Status
@@ -39,7 +40,9 @@ def _print_status(status: Status) -> None:
     output.print_fields(
         registry=status.registry or "not opened",
         database=_add_size(status.database, status.database_bytes),
-        store=_add_size(status.store, status.counts.file_bytes if status.counts else None),
+        store=None
+        if is_service_url(status.database)
+        else _add_size(status.store, status.counts.file_bytes if status.counts else None),
         schema=_describe_schema(status),
         time_zone=status.timezone,
         newest=_describe_newest(status),
@@ -62,7 +65,9 @@ def _format_size(size: int) -> str:
     return format_count(size, "byte") if not unit else f"{number:.3g} {_UNITS[unit]}"
 
 
-def _describe_schema(status: Status) -> str:
+def _describe_schema(status: Status) -> str | None:
+    if is_service_url(status.database):
+        return None
     if status.schema is None:
         return f"none; this software needs {status.software_schema}"
     if status.schema == status.software_schema:
