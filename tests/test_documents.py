@@ -113,7 +113,7 @@ PAGES = {
 }
 TESTED_ELSEWHERE = {
     *("docs/plots.md", "docs/formats.md", "docs/formats-inputs.md", "docs/seals.md"),
-    "docs/notebooks/constants.md",
+    *("docs/notebooks/constants.md", "docs/how-to/serve.md"),
 }
 OF_SMALL_PANELS = {"docs/how-to/a-delivery.md"}
 ON_A_SERVER = {"docs/how-to/facility-on-postgresql.md", "docs/operations.md"}

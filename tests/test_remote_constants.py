@@ -23,6 +23,7 @@ from testing.panels import use_small_panels, write_panel_folder
 from testing.registries import RegistryFactory, RegistryLocation
 from testing.services import serve_in_thread
 from tests.cli import Calreg
+from tests.sessions import find_blocks
 
 PANELS = ("170505-149520170815-3d00b0", "170505-149520170815-3d00f7")
 RUN = "exp=xcsls3716:run=631"
@@ -303,3 +304,11 @@ def test_a_service_that_has_ended_is_unavailable(location: RegistryLocation) -> 
         registry = open_registry(url)
     with pytest.raises(UnavailableError, match="no server answers there"):
         registry.panels.list()
+
+
+def test_the_program_of_the_page_reads_a_registry_through_its_service(url: str) -> None:
+    (block,) = find_blocks(Path(__file__).parent.parent / "docs" / "how-to" / "serve.md", "python")
+    names: dict[str, object] = {}
+    exec(block.replace("https://calib.example.org", url), names)  # noqa: S102 - of the page
+    constants = names["constants"]
+    assert sorted(constants) == ["pixel_gain", "pixel_offset"]  # type: ignore[call-overload]

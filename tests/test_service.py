@@ -2,6 +2,8 @@
 
 import hashlib
 import json
+import socket
+import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -9,6 +11,7 @@ from typing import Any
 import pytest
 import urllib3
 
+from registry import authorship
 from registry.api import open_registry
 from registry.service.state import Options
 from testing.panels import use_small_panels, write_panel_folder
@@ -53,7 +56,11 @@ def location(
 ) -> Iterator[RegistryLocation]:
     """A registry with one panel, whose gain and offset are valid from 2018 on."""
     folder = tmp_path_factory.mktemp("files")
-    with use_small_panels():
+    with use_small_panels(), pytest.MonkeyPatch.context() as patch:
+        # Texts that are found in nothing else, unlike the name of a worker of pytest's.
+        patch.setattr(authorship, "_find_user_name", lambda: "ana-of-the-beamline")
+        patch.setattr(socket, "gethostname", lambda: "host-of-the-beamline")
+        patch.setattr(sys, "argv", ["calreg", "command-of-the-beamline"])
         location = sqlite_factory.make("sqlite")
         write_panel_folder(folder, 1)
         with location.open() as registry:
@@ -250,6 +257,7 @@ def test_a_public_service_names_no_author_host_command_or_path(location: Registr
     with location.open() as registry:
         revision = registry.log(limit=1)[0]
         source = registry.versions.list()[0].source_path
+    assert revision.host == "host-of-the-beamline"
     secrets = [revision.author, revision.host, revision.command, source, str(location.store)]
     with serve_in_thread(location, Options(public=True)) as url:
         client = Client(url)

@@ -30,6 +30,8 @@ COORDINATE_NAMES: Mapping[str, str] = MappingProxyType(
     {
         "gain_range": "gain range",
         "panel": "panel Id",
+        "row": "row of pixels in the panel",
+        "column": "column of pixels in the panel",
         "alias": "M-number of the panel",
         "segment": "segment number of the panel in the data acquisition",
     }
@@ -51,10 +53,13 @@ def describe_array(output: Output) -> dict[str, str]:
 def build_coordinates(document: Document) -> dict[str, tuple[str, list[Any]]]:
     """Return the coordinates: by name, their axis and values; ``segment`` only if the numbers are known."""
     resolution = document.resolution
-    gain_ranges = find_detector_type(resolution.detector_type).gain_ranges
+    detector = find_detector_type(resolution.detector_type)
+    rows, columns = detector.panel_shape
     coordinates: dict[str, tuple[str, list[Any]]] = {
-        "gain_range": ("gain_range", list(range(gain_ranges))),
+        "gain_range": ("gain_range", list(range(detector.gain_ranges))),
         "panel": ("panel", [panel.panel for panel in resolution.panels]),
+        "row": ("row", list(range(rows))),
+        "column": ("column", list(range(columns))),
         "alias": ("panel", [panel.alias or "" for panel in resolution.panels]),
     }
     if resolution.segments is not None:

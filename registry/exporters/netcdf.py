@@ -30,9 +30,6 @@ PANEL_SCALE = "panel Id"  # its name in layout 1
 WriteValues = Callable[["h5py.Dataset", Assembly], Output]
 """Writes the values of an array into its dataset; returns it as the document in the file describes it."""
 
-# The name by which netCDF-4 knows a scale that has no values, with the length of the axis.
-_NO_COORDINATE = "This is a netCDF dimension but not a netCDF variable.{:10d}"
-
 
 def write_datasets(
     file: h5py.File,
@@ -43,7 +40,7 @@ def write_datasets(
     """Write the coordinates and the arrays, and all attributes of the file but the document."""
     coordinates = build_coordinates(draft)
     file.attrs.update(describe_document(draft))
-    scales = _write_coordinates(file, coordinates, assemblies[0].shape)
+    scales = _write_coordinates(file, coordinates)
     panels = file.create_dataset("panels", data=coordinates["panel"][1], dtype=_text_type())
     panels.dims[0].attach_scale(scales["panel"])
     if "segment" in coordinates:
@@ -61,17 +58,13 @@ def write_datasets(
 
 
 def _write_coordinates(
-    file: h5py.File, coordinates: dict[str, tuple[str, list[Any]]], shape: Sequence[int]
+    file: h5py.File, coordinates: dict[str, tuple[str, list[Any]]]
 ) -> dict[str, h5py.Dataset]:
     """Write the scales of the axes and the other coordinates; return the scales by axis."""
     scales = {}
-    for axis, length in zip(AXES, shape, strict=True):
-        if axis in coordinates:
-            scales[axis] = _write_coordinate(file, axis, coordinates[axis][1])
-            scales[axis].make_scale(PANEL_SCALE if axis == "panel" else axis)
-        else:
-            scales[axis] = file.create_dataset(axis, (length,), ">f4")
-            scales[axis].make_scale(_NO_COORDINATE.format(length))
+    for axis in AXES:
+        scales[axis] = _write_coordinate(file, axis, coordinates[axis][1])
+        scales[axis].make_scale(PANEL_SCALE if axis == "panel" else axis)
     for name, (axis, values) in coordinates.items():
         if name not in AXES:
             _write_coordinate(file, name, values).dims[0].attach_scale(scales[axis])
