@@ -112,7 +112,7 @@ def test_every_schema_before_this_one_is_stored() -> None:
     "number",
     [
         pytest.param(RELEASED[0], marks=pytest.mark.on_both_databases),
-        *RELEASED[1:-1],
+        *keep_first(reversed(RELEASED[1:-1]), 2),  # the newest of them
         pytest.param(RELEASED[-1], marks=pytest.mark.on_both_databases),
     ],
 )

@@ -128,7 +128,7 @@ def test_pictures_are_drawn_of_runs_and_modules(filled: Registry, tmp_path: Path
     assert len(list(tmp_path.glob("*.svg"))) == 4
     detector_id = "_".join(f"170505-149520170815-3d01{number:02x}" for number in range(6))
     filled.detectors.configure("xcs1", SOURCE, detector_id, first_run=1)
-    with assert_refused(RequestError, "5", "6"):
+    with assert_refused(NotValidError, "nothing to draw"):
         filled.plots.history(detector_id, tmp_path / "six.svg")
 
 
