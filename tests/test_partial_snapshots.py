@@ -227,3 +227,13 @@ def test_a_killed_partial_snapshot_is_completed(sqlite_location: RegistryLocatio
         with RegistryLocation(f"sqlite:///{file}", file.parent / "store").open() as part:
             assert part.verify().problems == ()
         file.unlink()
+
+
+def test_a_part_beside_the_store_of_the_registry_says_that_all_files_are_there(
+    small: Registry, tmp_path: Path
+) -> None:
+    beside = small.snapshot(tmp_path / "part.sqlite", experiments=["xcsa"], store=small._backend.store.root)
+    assert beside.files == 0
+    assert [note for note in beside.notes if "the registry's own" in note]
+    whole = small.snapshot(tmp_path / "whole.sqlite", store=small._backend.store.root)
+    assert not [note for note in whole.notes if "the registry's own" in note]

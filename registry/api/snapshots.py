@@ -89,14 +89,27 @@ class _Contents:
 def _find_contents(
     view: ReadTransaction, witness: StoreWitness, objects: ContentStore, request: PartRequest
 ) -> _Contents:
+    part = _find_part(view, request)
     return _Contents(
         registry=_read_registry_id(view, objects),
         head=find_head(view.connection, view.revision),
         tag=_find_tag(view),
         timezone=read_timezone(view.connection),
-        notes=witness.list_warnings(view.connection),
-        part=_find_part(view, request),
+        notes=[*witness.list_warnings(view.connection), *_note_own_store(view.backend, objects, part)],
+        part=part,
     )
+
+
+def _note_own_store(backend: Backend, objects: ContentStore, part: SnapshotPart | None) -> list[str]:
+    """Return a note on a part whose files are not copied, because they are in the registry's own store."""
+    if part is None or not _is_same_store(objects, backend.store):
+        return []
+    where = f"the store {str(objects.root)!r} is the registry's own and has all files"
+    return [f"{where}: name another folder to hand over those of the part alone"]
+
+
+def _is_same_store(one: ContentStore, other: ContentStore) -> bool:
+    return one.root.resolve() == other.root.resolve()
 
 
 def _find_part(view: ReadTransaction, request: PartRequest) -> SnapshotPart | None:
@@ -191,7 +204,7 @@ def _is_snapshot(file: Path, contents: _Contents, progress: Progress) -> bool:
 def _copy_files(
     backend: Backend, file: Path, objects: ContentStore, registry_id: str, progress: Progress
 ) -> CopiedFiles:
-    if objects.root.resolve() == backend.store.root.resolve():
+    if _is_same_store(objects, backend.store):
         return CopiedFiles()
     objects.create(registry_id)
     with read_immutable_file(file) as connection:
