@@ -20,10 +20,13 @@ def run_in_terminal(
     known = {
         name: value for name, value in os.environ.items() if name not in ("COLUMNS", "LINES", "NO_COLOR")
     }
+    variables = {**known, "TERM": "xterm", "NO_COLOR": "1", **environment}
+    if not variables["NO_COLOR"]:  # older versions of rich take an empty one for a wish, too
+        del variables["NO_COLOR"]
     with subprocess.Popen(  # noqa: S603 - calreg, with the words of a test
         [sys.executable, *arguments],
         cwd=folder,
-        env={**known, "TERM": "xterm", "NO_COLOR": "1", **environment},
+        env=variables,
         stdin=inner,
         stdout=inner,
         stderr=inner,
