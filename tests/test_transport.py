@@ -93,8 +93,8 @@ def _break_off(handler: _Handler) -> None:
 @pytest.fixture(autouse=True)
 def _little_patience(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(transport, "_FIRST_WAIT", 0.001)
-    monkeypatch.setattr(transport, "_CONNECT_SECONDS", 2.0)
-    monkeypatch.setattr(transport, "_READ_SECONDS", 0.3)
+    monkeypatch.setattr(transport, "_CONNECT_SECONDS", 10.0)
+    monkeypatch.setattr(transport, "_READ_SECONDS", 10.0)
 
 
 def test_what_passes_is_tried_again() -> None:
@@ -125,7 +125,11 @@ def test_what_passes_is_tried_again() -> None:
         (lambda _handler: threading.Event().wait(1), "it was silent"),
     ],
 )
-def test_what_is_no_answer_of_a_registry_is_unavailable(reply: Reply, problem: str) -> None:
+def test_what_is_no_answer_of_a_registry_is_unavailable(
+    reply: Reply, problem: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if problem == "it was silent":
+        monkeypatch.setattr(transport, "_READ_SECONDS", 0.3)
     with _serve(reply) as server, pytest.raises(UnavailableError) as refusal:
         Service(server.url).get("/v1/x")
     assert problem in str(refusal.value)

@@ -48,6 +48,9 @@ _SINGULARS = {
     "sha256s": "sha256",
     "patterns": "pattern",
 }
+API = 1
+"""The version of the questions and their answers, which a client compares with that of its service."""
+
 _FORM = "form"
 SCRIPT, RECORD = "script", "record"
 """The forms of an answer: what ``--json`` prints, and the whole record that a method returns."""

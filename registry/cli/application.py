@@ -267,7 +267,9 @@ def read_global_options(
     ctx: typer.Context,
     database: Annotated[
         str | None,
-        typer.Option(metavar="URL", help="sqlite:///FILE or postgresql://...; default: CALREG_DATABASE."),
+        typer.Option(
+            metavar="URL", help="sqlite:///FILE, postgresql://... or https://...; default: CALREG_DATABASE."
+        ),
     ] = None,
     store: Annotated[
         str | None, typer.Option(metavar="DIR", help="Folder of the stored files; default: CALREG_STORE.")

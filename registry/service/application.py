@@ -16,7 +16,7 @@ from starlette.routing import Route
 
 from registry.api.parameters import parse_iso_instant
 from registry.api.pins import parse_pin
-from registry.api.readings import READINGS, Freshness, Reading
+from registry.api.readings import API, READINGS, Freshness, Reading
 from registry.errors import NotFoundError, NotValidError, RegistryError, RequestError
 from registry.heads import Head
 from registry.identifiers import quote
@@ -34,7 +34,7 @@ from registry.service.responses import (
     encode_answer,
     encode_refusal,
 )
-from registry.service.state import API, State
+from registry.service.state import State
 from registry.stated_times import is_stated_time
 
 _LOG = logging.getLogger("registry.service")

@@ -23,9 +23,6 @@ from registry.store import ContentStore
 
 _Result = TypeVar("_Result")
 
-API = 1
-"""The version of the URLs and of what is sent, which clients compare with their own."""
-
 
 @dataclass(frozen=True, slots=True)
 class Options:

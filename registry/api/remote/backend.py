@@ -12,7 +12,7 @@ import msgspec
 import sqlalchemy as sa
 
 from registry.api.backend import Backend
-from registry.api.readings import find_reading
+from registry.api.readings import API, find_reading
 from registry.api.remote.asking import ask
 from registry.database.closing import Closure
 from registry.errors import ConflictError, SchemaError, UnavailableError
@@ -23,9 +23,6 @@ from registry.lookup.revisions import AsOfRef, RevisionRef, unknown_revision_err
 from registry.lookup.run_instants import require_start
 from registry.timezones import find_recorded_zone
 from registry.transport import Service
-
-API = 1
-"""The version of the interface of services that this software asks."""
 
 
 class ServedHead(msgspec.Struct, frozen=True):
