@@ -28,9 +28,13 @@ from tests.shared_work import share_migrations, share_program, share_statements
 if TYPE_CHECKING:
     from tests.cli import Calreg
 
-# Every example makes its own registry inside the one of the test, and these machines are slow at times.
+# Every example makes its own registry inside the one of the test, and these machines are slow at times. No examples
+# are kept: a run depends on nothing but the code.
 settings.register_profile(
-    "calreg", deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
+    "calreg",
+    database=None,
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 settings.load_profile("calreg")
 share_statements()
@@ -81,10 +85,13 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Let hypothesis try a quarter of its examples, unless the exhaustive tests are asked for."""
-    if config.getoption("--exhaustive"):
+    """Let hypothesis try a quarter of its examples, the same in each run, unless all tests are asked for."""
+    is_exhaustive = config.getoption("--exhaustive")
+    if is_exhaustive:
         select_exhaustive()
-    settings.register_profile("calreg", settings.get_profile("calreg"), max_examples=examples(100))
+    settings.register_profile(
+        "calreg", settings.get_profile("calreg"), max_examples=examples(100), derandomize=not is_exhaustive
+    )
     settings.load_profile("calreg")
 
 

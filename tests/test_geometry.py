@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from registry.detectors.epix10ka import EPIX10KA
@@ -298,6 +298,8 @@ def test_panels_without_segment_numbers_have_no_places() -> None:
 
 @settings(max_examples=40, deadline=None)
 @given(st.floats(-180, 180), st.floats(0.05, 2), st.floats(-30, 30), st.booleans())
+@example(0.0, 1.0, 0.0, False)
+@example(-166.0, 1.0, 0.0, False)  # no dot has its middle in pixel 17
 def test_every_dot_shows_the_pixel_that_its_middle_lies_in(
     angle: float, size: float, shift: float, is_mirrored: bool
 ) -> None:
@@ -307,7 +309,7 @@ def test_every_dot_shows_the_pixel_that_its_middle_lies_in(
     arrangement = Arrangement(((tile,),), "")
     blocks = fill_canvas(arrangement, (5, 7), 1).blocks
     left, right, low, high = arrangement.extent
-    assert set(np.unique(blocks)) >= {-1, 17}
+    assert blocks.max() >= 0  # a single pixel may lie between the middles of dots, never the whole tile
     pitch = arrangement.pixel
     for (up, aside), number in np.ndenumerate(blocks):
         x, y = left + (aside + 0.5) * pitch - shift, low + (up + 0.5) * pitch + shift
