@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from registry import detectors
 from registry.api.array_questions import resolve_detector, resolve_version_constants
-from registry.api.backend import Backend
+from registry.api.backend import Backend, InstantLike
 from registry.api.panel_maps import (
     SHORT_DIGEST,
     Parts,
@@ -19,6 +19,8 @@ from registry.api.panel_maps import (
     count_pixels,
     read_parts,
 )
+from registry.api.picture_paths import is_version_number
+from registry.errors import RequestError
 from registry.identifiers import format_count, quote
 from registry.lookup.resolution import REQUEST, ArrayRequest
 from registry.lookup.revisions import AsOf
@@ -64,6 +66,26 @@ class Form:
     each_panel: bool = False
 
 
+def read_request(
+    backend: Backend,
+    target: str | int,
+    source: str | None,
+    at: InstantLike | None,
+    types: Sequence[str] | None,
+    as_of: AsOf,
+) -> ArrayRequest | int:
+    """Return the arrays of a detector that are asked for, or the number of a version."""
+    if not isinstance(target, int) and not is_version_number(target):
+        instant = backend.parse_optional_instant(at, as_of)
+        return ArrayRequest(target, source, instant, tuple(types or ()))
+    if source is not None or at is not None or types:
+        raise RequestError(
+            "a version has its own panel, time and kind: a source, an instant or types cannot be given with it",
+            version=int(target),
+        )
+    return int(target)
+
+
 def draw_constants(
     backend: Backend,
     file: PictureFile,
@@ -78,6 +100,7 @@ def draw_constants(
     else:
         resolved = _resolve_detector(backend, request, as_of)
     resolution = resolved.resolution
+    file.check_extent(len(resolution.panels))
     from registry.plots import constants
 
     detector = detectors.find_detector_type(resolution.detector_type)

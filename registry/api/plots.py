@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from registry.api.backend import InstantLike, Noun
 from registry.api.picture_paths import choose_path, is_version_number, refuse_options_of_detectors
 from registry.errors import RequestError
-from registry.files import translate_os_errors
 from registry.identifiers import Dataset
-from registry.lookup.resolution import ArrayRequest
 from registry.lookup.revisions import AsOf
 from registry.lookup.targets import parse_target
 from registry.parallel import Progress, no_progress
-from registry.plots.files import PictureFile, check_picture_file
+from registry.plots.files import PictureFile, check_picture_file, open_buffer
 from registry.records import InlinePicture, Picture
 
 
@@ -97,12 +94,12 @@ class Plots(Noun):
             )
         name = target if isinstance(target, int) else str(target)
         _name_target(name)  # refused before anything else
-        from registry.api.array_pictures import Form, draw_constants
+        from registry.api.array_pictures import Form, draw_constants, read_request
 
         form = Form(gain_ranges, None if geometry is None else Path(geometry), panels)
 
         def draw(file: PictureFile) -> Picture:
-            request = self._read_target(name, source, at, types, as_of)
+            request = read_request(self._backend, name, source, at, types, as_of)
             if isinstance(request, int):
                 refuse_options_of_detectors("a version", geometry=geometry, panels=panels)
             if geometry is not None and panels:
@@ -118,24 +115,6 @@ class Plots(Noun):
         from registry.api.array_questions import is_detector_name
 
         return self._backend.answer(is_detector_name, name)
-
-    def _read_target(
-        self,
-        target: str | int,
-        source: str | None,
-        at: InstantLike | None,
-        types: Sequence[str] | None,
-        as_of: AsOf,
-    ) -> ArrayRequest | int:
-        if not isinstance(target, int) and not is_version_number(target):
-            instant = self._backend.parse_optional_instant(at, as_of)
-            return ArrayRequest(target, source, instant, tuple(types or ()))
-        if source is not None or at is not None or types:
-            raise RequestError(
-                "a version has its own panel, time and kind: a source, an instant or types cannot be given with it",
-                version=int(target),
-            )
-        return int(target)
 
     def diff(
         self,
@@ -295,13 +274,9 @@ def _draw(output: str | Path | None, draw: Callable[[PictureFile], Picture], *, 
     """Draw a picture into its file; without one, return it with its content."""
     if output is not None:
         return draw(check_picture_file(Path(output), force=force))
-    with (
-        translate_os_errors("written", subject="a temporary file for the picture"),
-        tempfile.TemporaryDirectory(prefix="calreg-") as folder,
-    ):
-        file = check_picture_file(Path(folder) / "picture.png", force=False)
-        drawn = draw(file)
-        return InlinePicture(None, drawn.revision, drawn.pixels, drawn.warnings, file.path.read_bytes())
+    file = open_buffer("png")
+    drawn = draw(file)
+    return InlinePicture(None, drawn.revision, drawn.pixels, drawn.warnings, file.buffer.getvalue())
 
 
 def _name_target(target: str | int) -> str:

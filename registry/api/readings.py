@@ -51,6 +51,9 @@ _SINGULARS = {
 API = 1
 """The version of the questions and their answers, which a client compares with that of its service."""
 
+_GIVEN = {"self", "backend", "as_of", "picture", "progress"}
+"""The parameters of methods that are not of the URL."""
+
 _FORM = "form"
 SCRIPT, RECORD = "script", "record"
 """The forms of an answer: what ``--json`` prints, and the whole record that a method returns."""
@@ -100,14 +103,9 @@ class Reading:
     def parameters(self) -> tuple[Parameter, ...]:
         """The parameters of the URL, in the order of the method."""
         return tuple(
-            Parameter(
-                name,
-                _SINGULARS.get(name, name),
-                find_sort(self._hints[name]),
-                default.default is default.empty,
-            )
+            _build_parameter(name, self._hints[name], is_required=default.default is default.empty)
             for name, default in inspect.signature(self.function).parameters.items()
-            if name not in {"self", "backend", "as_of"}
+            if name not in _GIVEN
         )
 
     @cached_property
@@ -226,6 +224,12 @@ class Reading:
                 else:
                     query.append((parameter.url_name, text))
         return path, query
+
+
+def _build_parameter(name: str, annotation: Any, *, is_required: bool) -> Parameter:
+    sort = find_sort(annotation)
+    is_list = sort in {Sort.TEXTS, Sort.NUMBERS}
+    return Parameter(name, _SINGULARS.get(name, name) if is_list else name, sort, is_required)
 
 
 _NAMES: dict[type | ModuleType, str] = {

@@ -33,6 +33,8 @@ def draw_validity(
 ) -> Picture:
     """Draw validity ranges and runs; see `Plots.validity`."""
     facts = backend.answer(find_validity_facts, target, source=source, kinds=kinds, as_of=as_of)
+    runs = sum(len(strip.starts) for strip in facts.runs)
+    file.check_extent(len(facts.panels), len(facts.versions) + runs)
     from registry.plots import validity
 
     detector = detectors.find_detector_type(facts.panels[0].detector_type)
@@ -81,6 +83,7 @@ def draw_trend(
 ) -> Picture:
     """Draw the median of every version over time; see `Plots.history`."""
     facts = backend.answer(find_history_facts, name, source=source, kinds=kinds, as_of=as_of)
+    file.check_extent(len(facts.panels), len(facts.versions))
     detector = detectors.find_detector_type(facts.panels[0].detector_type)
     panels, ranges = facts.panels, facts.versions
     files = {entry.version: entry.files for entry in facts.files}

@@ -6,7 +6,7 @@ import io
 import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -19,7 +19,7 @@ from registry.files import (
     open_regular,
     translate_os_errors,
 )
-from registry.identifiers import quote
+from registry.identifiers import format_count, quote
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -66,12 +66,9 @@ class PictureFile:
         UnavailableError
             It cannot be written.
         """
-        content = io.BytesIO()
-        with _fix_style():
-            figure = draw()
-            figure.savefig(content, format=self.format, dpi=RESOLUTION, metadata=self._build_metadata(figure))
+        content = encode_picture(draw, self.format)
         if not self.force and os.path.lexists(self.path):
-            if has_content(self.path, content.getvalue()):
+            if has_content(self.path, content):
                 return
             raise ConflictError(
                 f"there is another file {str(self.path)!r} already",
@@ -79,16 +76,64 @@ class PictureFile:
                 path=str(self.path),
             )
         with translate_os_errors("written", self.path), atomic_write(self.path) as hidden:
-            hidden.write_bytes(content.getvalue())
+            hidden.write_bytes(content)
 
-    def _build_metadata(self, figure: Figure) -> dict[str, str | None]:
-        from registry.plots.page import TitledFigure
+    def check_extent(self, panels: int, marks: int = 0) -> None:
+        """Accept a picture of so many panels, and marks over time: a user's file may have any number."""
 
-        names = _METADATA[self.format]
-        words: dict[str, str | None] = dict.fromkeys(names.left_out)
-        if isinstance(figure, TitledFigure):
-            words[names.title], words[names.description] = figure.title, figure.description
-        return words
+
+@dataclass(frozen=True, slots=True)
+class PictureBuffer(PictureFile):
+    """A picture in memory, of a bounded number of panels and of marks over time, where they are given."""
+
+    buffer: io.BytesIO = field(default_factory=io.BytesIO)
+    max_panels: int | None = None
+    max_marks: int | None = None
+
+    def write(self, draw: Callable[[], Figure]) -> None:
+        """Draw the picture and keep its bytes."""
+        self.buffer.write(encode_picture(draw, self.format))
+
+    def check_extent(self, panels: int, marks: int = 0) -> None:
+        """Refuse a picture of more panels or marks, before it is drawn."""
+        for count, limit, noun in ((panels, self.max_panels, "panel"), (marks, self.max_marks, "mark")):
+            if limit is not None and count > limit:
+                raise RequestError(
+                    f"the picture would have {format_count(count, noun)}, more than {limit}, the most that is drawn"
+                    " here: ask for a part of it",
+                    limit=limit,
+                )
+
+
+def open_buffer(form: str, *, max_panels: int | None = None, max_marks: int | None = None) -> PictureBuffer:
+    """Return a picture in memory, ``png`` or ``svg``; refuse it where matplotlib is not installed."""
+    _require_library()
+    return PictureBuffer(
+        Path(f"picture.{form}"), form, force=False, max_panels=max_panels, max_marks=max_marks
+    )
+
+
+def encode_picture(draw: Callable[[], Figure], form: str) -> bytes:
+    """Draw a picture, and return the bytes of its file. Only one thread at a time may draw."""
+    content = io.BytesIO()
+    with _fix_style():
+        figure = draw()
+        figure.savefig(content, format=form, dpi=RESOLUTION, metadata=_build_metadata(figure, form))
+    return content.getvalue()
+
+
+def _build_metadata(figure: Figure, form: str) -> dict[str, str | None]:
+    from registry.plots.page import TitledFigure
+
+    names = _METADATA[form]
+    words: dict[str, str | None] = dict.fromkeys(names.left_out)
+    if isinstance(figure, TitledFigure):
+        words[names.title], words[names.description] = figure.title, figure.description
+    return words
+
+
+def _require_library() -> None:
+    import_extra(f"{_REQUIRED_MODULE}.figure", "plots", f"pictures need {_REQUIRED_MODULE}")
 
 
 def check_picture_file(path: Path, *, force: bool) -> PictureFile:
@@ -109,7 +154,7 @@ def check_picture_file(path: Path, *, force: bool) -> PictureFile:
             f"{quote(path.name)} is not the name of a picture: it must end with .png, .svg or .pdf",
             path=str(path),
         )
-    import_extra(f"{_REQUIRED_MODULE}.figure", "plots", f"pictures need {_REQUIRED_MODULE}")
+    _require_library()
     make_absolute(path)  # refused before anything is drawn
     with translate_os_errors("written", path):
         is_folder = path.is_dir()

@@ -14,6 +14,7 @@ from starlette.requests import Request
 from starlette.responses import FileResponse, Response
 from starlette.routing import Route
 
+from registry.api.drawings import DRAWINGS, Drawing
 from registry.api.parameters import parse_iso_instant
 from registry.api.pins import parse_pin
 from registry.api.readings import API, READINGS, Freshness, Reading
@@ -25,6 +26,7 @@ from registry.service.gate import KINDS, Gate, find_url, is_known
 from registry.service.kept_answers import EncodedAnswer
 from registry.service.objects import build_headers, find_object, parse_digest
 from registry.service.openapi import build_document
+from registry.service.pictures import build_picture_endpoint
 from registry.service.responses import (
     LIVE,
     PINNED,
@@ -64,7 +66,11 @@ def build_application(state: State) -> Gate:
         if not reading.is_live
         for path in reading.list_paths()
     ]
-    KINDS.update(endpoints, (reading.path.split("/")[0] for reading in READINGS))
+    routes += [
+        Route(f"/v1/r/{{pin}}/{_as_pattern(drawing.path)}", answers.build_picture_endpoint(drawing))
+        for drawing in DRAWINGS
+    ]
+    KINDS.update(endpoints, (reading.path.split("/")[0] for reading in (*READINGS, *DRAWINGS)))
     service = Starlette(
         routes=routes,
         exception_handlers={
@@ -73,6 +79,7 @@ def build_application(state: State) -> Gate:
             Exception: answers.send_fault,
         },
     )
+    service.router.redirect_slashes = False  # to the host that the request names
     return Gate(service, state)
 
 
@@ -162,6 +169,15 @@ class _Answers:
             link = _link_next_page(reading, arguments, value, "/v1", [("as_of", text) for text in stated])
             public = self._state.options.public
             return _respond(encode_answer(shown, keeping=LIVE, public=public, more=link))
+
+        return send
+
+    def build_picture_endpoint(self, drawing: Drawing) -> _Endpoint:
+        """Return the endpoint of a picture as of the revision in the URL."""
+        answer = build_picture_endpoint(self._state, drawing)
+
+        async def send(request: Request) -> Response:
+            return _respond(await answer(request))
 
         return send
 

@@ -19,6 +19,8 @@ class Metrics:
         self._lookup_count = 0
         self._lookup_seconds = 0.0
         self._bytes = 0
+        self._drawing_count = 0
+        self._drawing_seconds = 0.0
 
     def count_request(self, route: str, status: int, size: int) -> None:
         """Count an answer that was sent."""
@@ -39,6 +41,12 @@ class Metrics:
             for bound in _BOUNDS:
                 if seconds <= bound:
                     self._lookups[bound] += 1
+
+    def count_drawing(self, seconds: float) -> None:
+        """Count a picture that was drawn."""
+        with self._lock:
+            self._drawing_count += 1
+            self._drawing_seconds += seconds
 
     def format(self, head_number: int | None) -> str:
         """Return the text; the number of the newest revision only where it could be read."""
@@ -68,6 +76,10 @@ class Metrics:
                 f'calreg_lookup_seconds_bucket{{le="+Inf"}} {self._lookup_count}',
                 f"calreg_lookup_seconds_sum {self._lookup_seconds:.6f}",
                 f"calreg_lookup_seconds_count {self._lookup_count}",
+                "# HELP calreg_drawing_seconds Times in which pictures were drawn.",
+                "# TYPE calreg_drawing_seconds summary",
+                f"calreg_drawing_seconds_sum {self._drawing_seconds:.6f}",
+                f"calreg_drawing_seconds_count {self._drawing_count}",
             ]
         if head_number is not None:
             lines += [

@@ -5,6 +5,7 @@ from __future__ import annotations
 from functools import cache
 from typing import Any
 
+from registry.api.drawings import DRAWINGS, MEDIA_TYPES, Drawing
 from registry.api.parameters import Parameter, Sort
 from registry.api.readings import READINGS, RECORD, SCRIPT, Reading
 from registry.authorship import software_version
@@ -22,6 +23,12 @@ _FORM = {
     "in": "query",
     "description": "The short form for scripts, or the whole record for clients.",
     "schema": {"type": "string", "enum": [SCRIPT, RECORD], "default": SCRIPT},
+}
+_SUFFIX = {
+    "name": "suffix",
+    "in": "path",
+    "required": True,
+    "schema": {"type": "string", "enum": [*MEDIA_TYPES]},
 }
 _SCHEMAS: dict[Sort, dict[str, Any]] = {
     Sort.TEXT: {"type": "string"},
@@ -69,6 +76,8 @@ def build_document() -> dict[str, Any]:
         start, first = ("/v1", [_AS_OF]) if reading.is_live else ("/v1/r/{pin}", [_PIN])
         for path in reading.list_paths():
             paths[f"{start}/{path}"] = _describe_reading(reading, first, path)
+    for drawing in DRAWINGS:
+        paths[f"/v1/r/{{pin}}/{drawing.path}.{{suffix}}"] = _describe_drawing(drawing)
     return {
         "openapi": "3.1.0",
         "info": {
@@ -106,6 +115,14 @@ def _describe_reading(
     in_path = reading.path_names if path is None or "{" in path else ()
     parameters = [_describe_parameter(parameter, in_path) for parameter in reading.parameters]
     return _describe(reading.summary, [*first, *parameters, _FORM], {})
+
+
+def _describe_drawing(drawing: Drawing) -> dict[str, Any]:
+    parameters = [_describe_parameter(parameter, drawing.path_names) for parameter in drawing.parameters]
+    described = _describe(drawing.summary, [_PIN, *parameters, _SUFFIX], None)
+    media = {media_type: {"schema": {"type": "string"}} for media_type in MEDIA_TYPES.values()}
+    described["get"]["responses"]["200"] = {"description": "The picture.", "content": media}
+    return described
 
 
 def _describe_parameter(parameter: Parameter, in_path: tuple[str, ...]) -> dict[str, Any]:

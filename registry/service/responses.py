@@ -15,7 +15,7 @@ LIVE = "public, max-age=2"
 UNKEPT = "no-store"
 
 _RETRY_SECONDS = 2
-_BASE = ((b"x-content-type-options", b"nosniff"), (b"content-security-policy", b"default-src 'none'"))
+_POLICY = b"default-src 'none'"
 # What they say about files and servers is for the operator.
 _PRIVATE = (CorruptionError, SchemaError, UnavailableError)
 
@@ -42,10 +42,12 @@ def build_answer(
     status: int = 200,
     etag: bytes = b"",
     more: tuple[tuple[bytes, bytes], ...] = (),
+    policy: bytes = _POLICY,
 ) -> EncodedAnswer:
     """Return a body with its headers."""
     headers = (
-        *_BASE,
+        (b"x-content-type-options", b"nosniff"),
+        (b"content-security-policy", policy),
         *more,
         (b"content-type", media_type),
         (b"content-length", str(len(body)).encode()),

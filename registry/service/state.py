@@ -40,6 +40,8 @@ class Options:
         How many requests may wait for one; more are refused.
     kept_bytes
         The memory of encoded answers, of each worker.
+    drawings
+        How many requests for pictures may wait, or be drawn; more are refused. One is drawn at a time.
     """
 
     public: bool = False
@@ -47,6 +49,7 @@ class Options:
     threads: int = 8
     waiting: int = 256
     kept_bytes: int = 64 << 20
+    drawings: int = 16
 
 
 @dataclass
@@ -59,10 +62,12 @@ class State:
     kept: KeptAnswers = field(init=False)
     metrics: Metrics = field(default_factory=Metrics)
     waiting: int = 0
+    drawings: int = 0
 
     def __post_init__(self) -> None:
         self.kept = KeptAnswers(self.options.kept_bytes)
         self._limiter: anyio.CapacityLimiter | None = None
+        self._drawing_limiter: anyio.CapacityLimiter | None = None
 
     async def look_up(self, function: Callable[[], _Result]) -> _Result:
         """Run a function in a thread when one is free; refuse where too many wait already."""
@@ -75,6 +80,18 @@ class State:
             return await to_thread.run_sync(function, limiter=self._limiter)
         finally:
             self.waiting -= 1
+
+    async def draw(self, function: Callable[[], _Result]) -> _Result:
+        """Run a function that draws, in a thread, one at a time; refuse where too many wait already."""
+        if self._drawing_limiter is None:
+            self._drawing_limiter = anyio.CapacityLimiter(1)
+        if self.drawings >= self.options.drawings:
+            raise UnavailableError("too many pictures wait to be drawn; try again")
+        self.drawings += 1
+        try:
+            return await to_thread.run_sync(function, limiter=self._drawing_limiter)
+        finally:
+            self.drawings -= 1
 
     def build_etag(self, *parts: str) -> bytes:
         """Return the ETag of a pinned answer, which needs no look-up."""
