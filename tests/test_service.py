@@ -178,8 +178,7 @@ def test_the_head_of_an_answer_has_no_body(client: Client) -> None:
         ("/v1/objects/sha256/" + "G" * 64, 400, 2),
         ("/v1/objects/sha256/..%2F..%2Fregistry.sqlite", 404, 2),
         ("/v1/nothing", 404, 2),
-        ("/", 404, 2),
-        ("//etc/passwd", 404, 2),
+        ("/v1//etc/passwd", 404, 2),
         ("/v1/r/{pin}/panels?" + "x" * 9000, 414, 2),
     ],
 )

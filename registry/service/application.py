@@ -23,9 +23,9 @@ from registry.heads import Head
 from registry.identifiers import quote
 from registry.lookup.revisions import AsOf
 from registry.service.gate import KINDS, Gate, find_url, is_known
-from registry.service.kept_answers import EncodedAnswer
 from registry.service.objects import build_headers, find_object, parse_digest
 from registry.service.openapi import build_document
+from registry.service.pages.endpoints import Site
 from registry.service.pictures import build_picture_endpoint
 from registry.service.responses import (
     LIVE,
@@ -35,17 +35,19 @@ from registry.service.responses import (
     build_unchanged,
     encode_answer,
     encode_refusal,
+    respond,
 )
 from registry.service.state import State
 from registry.stated_times import is_stated_time
 
 _LOG = logging.getLogger("registry.service")
+_PROGRAM_PATHS = ("v1", "healthz", "metrics")
 _Endpoint = Callable[[Request], Awaitable[Response]]
 
 
 def build_application(state: State) -> Gate:
     """Return the service of an open registry."""
-    answers = _Answers(state)
+    answers, site = _Answers(state), Site(state)
     endpoints: dict[str, tuple[str, _Endpoint]] = {
         "head": ("/v1/head", answers.send_head),
         "objects": ("/v1/objects/sha256/{sha256}", answers.send_object),
@@ -70,17 +72,26 @@ def build_application(state: State) -> Gate:
         Route(f"/v1/r/{{pin}}/{_as_pattern(drawing.path)}", answers.build_picture_endpoint(drawing))
         for drawing in DRAWINGS
     ]
+    routes += site.build_routes()
     KINDS.update(endpoints, (reading.path.split("/")[0] for reading in (*READINGS, *DRAWINGS)))
+
+    async def send_unknown(request: Request, error: Exception) -> Response:
+        return await (answers if _is_for_programs(request) else site).send_unknown(request, error)
+
     service = Starlette(
         routes=routes,
         exception_handlers={
             RegistryError: answers.send_refusal,
-            HTTPException: answers.send_unknown,
+            HTTPException: send_unknown,
             Exception: answers.send_fault,
         },
     )
     service.router.redirect_slashes = False  # to the host that the request names
     return Gate(service, state)
+
+
+def _is_for_programs(request: Request) -> bool:
+    return request.url.path.partition("/")[2].partition("/")[0] in _PROGRAM_PATHS
 
 
 def _as_pattern(path: str) -> str:
@@ -110,7 +121,7 @@ class _Answers:
             "timezone": timezone,
             "api": API,
         }
-        return _respond(encode_answer(value, keeping=LIVE, public=self._state.options.public))
+        return respond(encode_answer(value, keeping=LIVE, public=self._state.options.public))
 
     def build_pinned_endpoint(self, reading: Reading) -> _Endpoint:
         """Return the endpoint of a reading as of the revision in the URL."""
@@ -145,7 +156,7 @@ class _Answers:
                 self._state.kept.put(url, answer)
             if is_known(dict(request.scope["headers"]), etag) and answer.status == 200:
                 answer = build_unchanged(answer)
-            return _respond(answer)
+            return respond(answer)
 
         return send
 
@@ -168,7 +179,7 @@ class _Answers:
             shown = value if form == "record" else reading.simplify(value)
             link = _link_next_page(reading, arguments, value, "/v1", [("as_of", text) for text in stated])
             public = self._state.options.public
-            return _respond(encode_answer(shown, keeping=LIVE, public=public, more=link))
+            return respond(encode_answer(shown, keeping=LIVE, public=public, more=link))
 
         return send
 
@@ -177,7 +188,7 @@ class _Answers:
         answer = build_picture_endpoint(self._state, drawing)
 
         async def send(request: Request) -> Response:
-            return _respond(await answer(request))
+            return respond(await answer(request))
 
         return send
 
@@ -201,14 +212,14 @@ class _Answers:
     async def send_document(self, request: Request) -> Response:
         """Send the OpenAPI document."""
         _read_query(request, set())
-        return _respond(encode_answer(build_document(), keeping=UNKEPT, public=False))
+        return respond(encode_answer(build_document(), keeping=UNKEPT, public=False))
 
     async def send_health(self, request: Request) -> Response:
         """Say that the database answers."""
         _read_query(request, set())
         head, _ = await self._state.look_up(self._state.read_head)
         value = {"status": "ok", "registry": self._state.registry.id, "revision": head.number}
-        return _respond(encode_answer(value, keeping=UNKEPT, public=False))
+        return respond(encode_answer(value, keeping=UNKEPT, public=False))
 
     async def send_metrics(self, request: Request) -> Response:
         """Send what was counted."""
@@ -218,7 +229,7 @@ class _Answers:
         except RegistryError:  # what was counted says more than a refusal
             number = None
         text = self._state.metrics.format(number)
-        return _respond(
+        return respond(
             build_answer(text.encode(), b"text/plain; version=0.0.4; charset=utf-8", keeping=UNKEPT)
         )
 
@@ -228,7 +239,7 @@ class _Answers:
             raise error
         if error.code > NotValidError.code + 1:
             _LOG.error("%s: %s", type(error).__name__, error)
-        return _respond(encode_refusal(error, public=self._state.options.public))
+        return respond(encode_refusal(error, public=self._state.options.public))
 
     async def send_unknown(self, request: Request, error: Exception) -> Response:
         """Refuse a URL that means nothing here: no name is unknown, but the question."""
@@ -237,7 +248,7 @@ class _Answers:
         refusal = RequestError(
             f"{quote(request.url.path[:200])} is not a URL of this service; /v1/openapi.json lists them"
         )
-        return _respond(encode_refusal(refusal, public=self._state.options.public, status=error.status_code))
+        return respond(encode_refusal(refusal, public=self._state.options.public, status=error.status_code))
 
     async def send_fault(self, request: Request, error: Exception) -> Response:
         """Say that the service has a fault; its traceback goes to the log."""
@@ -249,7 +260,7 @@ class _Answers:
                 "message": "the service has a fault; its log has the details",
             }
         }
-        return _respond(encode_answer(body, keeping=UNKEPT, public=False, status=500))
+        return respond(encode_answer(body, keeping=UNKEPT, public=False, status=500))
 
 
 def _link_next_page(
@@ -262,12 +273,6 @@ def _link_next_page(
     path, query = reading.format(following)
     url = f"{start}/{path}?{urlencode([*query, *more])}"
     return ((b"link", f'<{url}>; rel="next"'.encode()),)
-
-
-def _respond(answer: EncodedAnswer) -> Response:
-    response = Response(answer.body, answer.status)
-    response.raw_headers = list(answer.headers)
-    return response
 
 
 def _read_query(request: Request, known: set[str]) -> Mapping[str, str]:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from starlette.responses import Response
+
 from registry.errors import CorruptionError, RegistryError, SchemaError, UnavailableError
 from registry.records.json import encode, to_builtins
 from registry.records.refusals import STATUSES, build_refusal
@@ -44,9 +46,10 @@ def build_answer(
     more: tuple[tuple[bytes, bytes], ...] = (),
     policy: bytes = _POLICY,
 ) -> EncodedAnswer:
-    """Return a body with its headers."""
+    """Return a body with its headers; `policy` says what a browser may load for it."""
     headers = (
         (b"x-content-type-options", b"nosniff"),
+        (b"referrer-policy", b"same-origin"),
         (b"content-security-policy", policy),
         *more,
         (b"content-type", media_type),
@@ -69,8 +72,8 @@ def encode_refusal(
     error: RegistryError, *, public: bool, keeping: str = UNKEPT, status: int | None = None
 ) -> EncodedAnswer:
     """Return a refusal as it is sent: the status tells proxies, the body the client."""
-    if public and isinstance(error, _PRIVATE):
-        error = type(error)("the registry cannot answer this now; its operator finds the reason in the log")
+    if public:
+        error = hide_details(error)
     more = ((b"retry-after", str(_RETRY_SECONDS).encode()),) if error.code == UnavailableError.code else ()
     return encode_answer(
         build_refusal(error),
@@ -79,3 +82,17 @@ def encode_refusal(
         status=STATUSES[error.code] if status is None else status,
         more=more,
     )
+
+
+def hide_details(error: RegistryError) -> RegistryError:
+    """Return a refusal for everybody, without the details of files and servers."""
+    if isinstance(error, _PRIVATE):
+        return type(error)("the registry cannot answer this now; its operator finds the reason in the log")
+    return error
+
+
+def respond(answer: EncodedAnswer) -> Response:
+    """Return an encoded answer as a response of Starlette."""
+    response = Response(answer.body, answer.status)
+    response.raw_headers = list(answer.headers)
+    return response

@@ -41,6 +41,7 @@ def serve(
         raise RequestError(f"{workers} is not a number of workers: 1 to {_MAX_WORKERS} are expected")
     granian = import_extra("granian", "serve", "granian, which serves, is not installed")
     import_extra("starlette", "serve", "starlette, which the service is made with, is not installed")
+    import_extra("jinja2", "serve", "jinja2, which its pages are made with, is not installed")
     open_to_serve(settings).close()  # what is wrong is said here, not by every worker
     _refuse_taken_port(host, port)
     from granian.constants import Interfaces

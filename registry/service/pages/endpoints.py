@@ -1,0 +1,210 @@
+"""The URLs of pages: each page of the newest revision, and under ``/r/<pin>`` as of any; and what they refuse."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Sequence
+from hashlib import sha256
+from typing import Any
+from urllib.parse import quote as quote_path
+from urllib.parse import urlencode, urlsplit
+
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from registry.api.pins import format_pin, parse_pin
+from registry.errors import NotFoundError, RegistryError, RequestError
+from registry.identifiers import quote
+from registry.records.refusals import STATUSES, build_refusal
+from registry.service.gate import find_url, is_known
+from registry.service.kept_answers import EncodedAnswer
+from registry.service.pages.rendering import SCRIPT, SCRIPT_URL, STYLE, STYLE_URL, build_frame, render
+from registry.service.pages.table import PAGES, Page
+from registry.service.pages.visits import Visit
+from registry.service.responses import (
+    LIVE,
+    PINNED,
+    UNKEPT,
+    build_answer,
+    build_unchanged,
+    hide_details,
+    respond,
+)
+from registry.service.state import State
+
+_POLICY = (
+    b"default-src 'none'; style-src 'self'; img-src 'self'; script-src 'self'; connect-src 'self';"
+    b" form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+)
+_HEADINGS = {
+    2: "This cannot be asked",
+    3: "Not found",
+    4: "Nothing is valid",
+    5: "This contradicts what is recorded",
+    6: "The registry is damaged",
+    7: "The database has another schema",
+    8: "The registry cannot answer now",
+}
+_PINNED_PREFIX = "/r/"
+_OK = 200
+_Endpoint = Callable[[Request], Awaitable[Response]]
+
+
+class Site:
+    """The endpoints of the pages."""
+
+    def __init__(self, state: State) -> None:
+        self._state = state
+
+    def build_routes(self) -> list[Route]:
+        """Return the routes of all pages."""
+        routes = [
+            Route("/as-of", self._find_moment),
+            Route(STYLE_URL, _build_static(STYLE, "text/css; charset=utf-8")),
+            Route(SCRIPT_URL, _build_static(SCRIPT, "text/javascript; charset=utf-8")),
+        ]
+        for page in PAGES:
+            path = page.path.replace("{name}", "{name:path}")
+            routes += [
+                Route(f"{_PINNED_PREFIX}{{pin}}/{path}", self._build_endpoint(page, is_live=False)),
+                Route(f"/{path}", self._build_endpoint(page, is_live=True)),
+            ]
+        return routes
+
+    def _build_endpoint(self, page: Page, *, is_live: bool) -> _Endpoint:
+        """Return the endpoint of a page."""
+
+        async def send(request: Request) -> Response:
+            try:
+                answer = await self._state.look_up(lambda: self._answer(page, request, is_live=is_live))
+            except RegistryError as error:
+                return respond(await self._refuse(error))
+            if is_known(dict(request.scope["headers"]), answer.etag):
+                answer = build_unchanged(answer)
+            return respond(answer)
+
+        return send
+
+    async def _find_moment(self, request: Request) -> Response:
+        """Lead to a page as of the revision that was typed."""
+        try:
+            words = _read_words(request, ("as_of", "page"))
+            head = await self._state.look_up(lambda: self._state.registry.find_head(words.get("as_of")))
+            page = _check_page(words.get("page", "/"))
+        except RegistryError as error:
+            return respond(await self._refuse(error))
+        return respond(_build_redirect(f"{_PINNED_PREFIX}{format_pin(head)}{page}"))
+
+    async def send_unknown(self, request: Request, _error: Exception) -> Response:
+        """Say that a URL is none of this service."""
+        refusal = NotFoundError(f"{quote(request.url.path[:200])} is not a page of this service")
+        return respond(await self._refuse(refusal))
+
+    def _answer(self, page: Page, request: Request, *, is_live: bool) -> EncodedAnswer:
+        """Return a page, as it was kept or made anew; every look-up is as of one revision."""
+        registry, kept = self._state.registry, self._state.kept
+        words = _read_words(request, page.parameters)
+        stated = words.pop("pin", None)
+        pin = registry.find_head(None if stated is None else parse_pin(stated))
+        here = _find_here(request)
+        key = find_url(request.scope) if not is_live else f"page {format_pin(pin)} {here}".encode()
+        answer = kept.get(key) if page.is_lasting else None
+        if answer is not None:
+            return answer
+        visit = Visit(registry, pin, words, is_live)
+        frame = build_frame(registry.id, pin, here, is_live=is_live)
+        if page.find is not None:
+            place = page.find(visit)
+            if place is not None:
+                return _build_redirect(f"{frame['root']}/{quote_path(place, safe='/=:,+')}")
+        body = render(
+            page.template,
+            page.look_up(visit),
+            is_public=self._state.options.public,
+            section=page.section,
+            **frame,
+        )
+        answer = _build_page(body, PINNED if page.is_lasting and not is_live else LIVE)
+        if page.is_lasting:
+            kept.put(key, answer)
+        return answer
+
+    async def _refuse(self, error: RegistryError) -> EncodedAnswer:
+        """Return the page of a refusal, with the way to other pages where the registry can be read."""
+        frame: dict[str, Any] = {"pin": None, "is_live": True, "root": ""}
+        try:
+            head = await self._state.look_up(self._state.registry.find_head)
+        except RegistryError:  # the first refusal says it
+            pass
+        else:
+            frame = build_frame(self._state.registry.id, head, "/", is_live=False)
+            frame["is_live"], frame["root"] = True, ""
+        shown = hide_details(error) if self._state.options.public else error
+        body = render(
+            "refusal",
+            build_refusal(shown),
+            is_public=self._state.options.public,
+            section="",
+            heading=_HEADINGS[shown.code],
+            **frame,
+        )
+        return _build_page(body, UNKEPT, STATUSES[error.code])
+
+
+def _read_words(request: Request, known: Sequence[str]) -> dict[str, str]:
+    """Return the parameters of the path and those of the query that say something."""
+    words = dict(request.path_params)
+    for name, text in request.query_params.multi_items():
+        if name not in known:
+            raise RequestError(
+                f"{quote(name)} is not a parameter here; known: {', '.join(known) or 'none'}", parameter=name
+            )
+        if name in words:
+            raise RequestError(f"{name} stands more than once in the URL", parameter=name)
+        if text.strip():
+            words[name] = text.strip()
+    for name, text in words.items():
+        if "\0" in text:
+            raise RequestError(f"{name} has a NUL in it, which no name has", parameter=name)
+    return words
+
+
+def _find_here(request: Request) -> str:
+    """Return the path and the query of a page without its pin."""
+    path = quote_path(request.scope["path"], safe="/=:,+")
+    if path.startswith(_PINNED_PREFIX):
+        path = f"/{path.removeprefix(_PINNED_PREFIX).partition('/')[2]}"
+    query = urlencode(request.query_params.multi_items())
+    return f"{path}?{query}" if query else path
+
+
+def _check_page(text: str) -> str:
+    """Return the path and the query of a page that a form sent, for the location of another one."""
+    parts = urlsplit(text)
+    if not text.startswith("/") or parts.scheme or parts.netloc:
+        raise RequestError(f"{quote(text)} is not a page of this service", page=text)
+    path = quote_path(parts.path, safe="/=:,+%")
+    return f"{path}?{quote_path(parts.query, safe='=&+%:,')}" if parts.query else path
+
+
+def _build_page(body: bytes, keeping: str, status: int = 200) -> EncodedAnswer:
+    etag = f'"{sha256(body).hexdigest()[:32]}"'.encode() if status == _OK else b""
+    return build_answer(
+        body, b"text/html; charset=utf-8", keeping=keeping, status=status, etag=etag, policy=_POLICY
+    )
+
+
+def _build_redirect(location: str) -> EncodedAnswer:
+    return build_answer(
+        b"", b"text/plain", keeping=UNKEPT, status=303, more=((b"location", location.encode()),)
+    )
+
+
+def _build_static(content: bytes, media_type: str) -> _Endpoint:
+    """Return the endpoint of a file whose name says its content."""
+    answer = build_answer(content, media_type.encode(), keeping="public, max-age=31536000, immutable")
+
+    async def send(_request: Request) -> Response:
+        return respond(answer)
+
+    return send
