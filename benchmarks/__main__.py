@@ -23,6 +23,7 @@ from benchmarks import (
     paging,
     patterns,
     registering,
+    serving,
     sharing,
     startup,
     table,
@@ -47,6 +48,7 @@ GROUPS: dict[str, Callable[[Bench], Iterator[Row]]] = {
     "verify": verifying.measure_verification,
     "import": importing.measure_import,
     "start": startup.measure_start_up,
+    "service": serving.measure_service,
 }
 _RESULTS = Path(__file__).parent / "results"
 

@@ -5,8 +5,7 @@ from __future__ import annotations
 import statistics
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
-from functools import cached_property
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from benchmarks.detector import Detector, make_detector
@@ -37,6 +36,8 @@ class Scale:
         Numbers of modules and links in the imported directory.
     runs
         Number of recorded runs beside which a version is registered.
+    read_panels
+        Number of panels of a run whose files many processes read through a service.
     effort
         Factor of all numbers of rounds.
     run
@@ -53,12 +54,13 @@ class Scale:
     modules: int
     links: int
     runs: int
+    read_panels: int
     effort: float = 1.0
     run: float = 0.03
 
 
-FULL = Scale((2, 8, 32), (2, 8, 32), 32, (16, 15625), 3125, 200, 13000, 32, 100_000, 100_000)
-QUICK = Scale((2, 8), (2,), 32, (16, 1563), 160, 200, 500, 8, 5_000, 5_000, effort=0.4)
+FULL = Scale((2, 8, 32), (2, 8, 32), 32, (16, 15625), 3125, 200, 13000, 32, 100_000, 100_000, 16)
+QUICK = Scale((2, 8), (2,), 32, (16, 1563), 160, 200, 500, 8, 5_000, 5_000, 2, effort=0.4)
 
 
 @dataclass
@@ -69,16 +71,24 @@ class Bench:
     scale: Scale
     databases: tuple[str, ...]
     repetitions: int | None = None
+    _detectors: dict[str, Detector] = field(default_factory=dict)
 
     @property
     def folder(self) -> Path:
         """The folder for temporary files."""
         return self.factory.folder
 
-    @cached_property
+    @property
     def detector(self) -> Detector:
         """The detector that is exported, registered on SQLite."""
-        return make_detector(self.factory, tuple(sorted({*self.scale.panels, *self.scale.text_panels})))
+        return self.find_detector("sqlite")
+
+    def find_detector(self, dialect: str) -> Detector:
+        """Return the same detector on a database; it is registered there when it is first needed."""
+        if dialect not in self._detectors:
+            sizes = {*self.scale.panels, *self.scale.text_panels, self.scale.read_panels}
+            self._detectors[dialect] = make_detector(self.factory, tuple(sorted(sizes)), dialect)
+        return self._detectors[dialect]
 
     def measure_peak(
         self,

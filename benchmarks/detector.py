@@ -41,13 +41,12 @@ class Detector:
         return f"exp=bench{panels:03d}:run=1"
 
 
-def make_detector(factory: RegistryFactory, sizes: tuple[int, ...]) -> Detector:
+def make_detector(factory: RegistryFactory, sizes: tuple[int, ...], dialect: str = "sqlite") -> Detector:
     """Write the files, register them, and configure a detector of each size."""
     tree = factory.folder / "detector"
-    for number in range(max(sizes)):
-        write_panel_folder(tree / module_name(number), number, noisy=True)
-        (tree / f"{panel_id(number)}-{_LINK_STAMP}").symlink_to(module_name(number))
-    detector = Detector(tree, factory.make())
+    if not tree.exists():
+        _write_tree(tree, max(sizes))
+    detector = Detector(tree, factory.make(dialect))
     with detector.location.open() as registry:
         registry.import_tree(tree)
         for size in sizes:
@@ -56,3 +55,9 @@ def make_detector(factory: RegistryFactory, sizes: tuple[int, ...]) -> Detector:
             registry.detectors.configure(experiment, SOURCE, ids, first_run=1)
             registry.runs.add(detector.dataset(size), begin=RUN_START)
     return detector
+
+
+def _write_tree(tree: Path, panels: int) -> None:
+    for number in range(panels):
+        write_panel_folder(tree / module_name(number), number, noisy=True)
+        (tree / f"{panel_id(number)}-{_LINK_STAMP}").symlink_to(module_name(number))

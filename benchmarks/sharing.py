@@ -16,6 +16,7 @@ from benchmarks.bench import Bench
 from benchmarks.rows import Row
 from benchmarks.timing import Spread, compute_ratio
 from registry import open_registry
+from testing.registries import RegistryLocation
 
 _Context = ForkContext | SpawnContext
 
@@ -51,42 +52,51 @@ _OWN = _Case("of its own", {})
 
 def measure_sharing(bench: Bench) -> Iterator[Row]:
     """Measure eight processes that read the constants of a run at once, against one with arrays of its own."""
-    target = bench.detector.dataset(max(bench.scale.panels))
     for context in _CONTEXTS:
         for case in (*_SHARED, _OWN):
-            yield from _measure_case(bench, context, target, case)
+            yield from _measure_case(bench, context, case)
 
 
-def _measure_case(bench: Bench, context: _Context, target: str, case: _Case) -> Iterator[Row]:
+def measure_sharing_on(bench: Bench, dialect: str) -> Iterator[Row]:
+    """Measure forked processes that find the arrays made, with a registry on a database."""
+    for case in _SHARED[:2]:
+        yield from _measure_case(bench, _CONTEXTS[0], case, dialect)
+
+
+def _measure_case(bench: Bench, context: _Context, case: _Case, dialect: str = "sqlite") -> Iterator[Row]:
+    detector = bench.find_detector(dialect)
+    source = (detector.location, detector.dataset(max(bench.scale.panels)))
     many, one = [], []
     with tempfile.TemporaryDirectory(dir=bench.folder) as folder:
         if not case.is_cold:
-            _read(bench, context, target, case, 1, Path(folder))
+            _read(context, source, case, 1, Path(folder))
         for _ in range(bench.count(3)):
-            one.append(_read(bench, context, target, _OWN, 1, Path(folder)))
-            many.append(_read(bench, context, target, case, _PROCESSES, Path(folder)))
+            one.append(_read(context, source, _OWN, 1, Path(folder)))
+            many.append(_read(context, source, case, _PROCESSES, Path(folder)))
     is_shared = case is not _OWN
     work = f"{_PROCESSES} processes, {max(bench.scale.panels)} panels {case.words} ({context.get_start_method()})"
     seconds = {"ours": [run.seconds for run in many], "baseline": [run.seconds for run in one]}
-    yield _make_row(work, "s", seconds, 1.5 if is_shared else None)
+    yield _make_row(work, dialect, "s", seconds, 1.5 if is_shared else None)
     memory = {"ours": [run.memory for run in many], "baseline": [run.memory for run in one]}
-    yield _make_row(f"memory, {work}", "MiB", memory, 1.3 if is_shared else None)
+    yield _make_row(f"memory, {work}", dialect, "MiB", memory, 1.3 if is_shared else None)
 
 
 def _make_row(
-    work: str, unit: Literal["s", "MiB"], values: dict[str, list[float]], reach: float | None
+    work: str, dialect: str, unit: Literal["s", "MiB"], values: dict[str, list[float]], reach: float | None
 ) -> Row:
     ratio: Spread = compute_ratio(values)
     ours, baseline = (sorted(values[name])[len(values[name]) // 2] for name in ("ours", "baseline"))
-    return Row(work=work, unit=unit, ours=ours, baseline=baseline, ratio=ratio, reach=reach)
+    return Row(work=work, database=dialect, unit=unit, ours=ours, baseline=baseline, ratio=ratio, reach=reach)
 
 
-def _read(bench: Bench, context: _Context, target: str, case: _Case, count: int, folder: Path) -> _Reading:
+def _read(
+    context: _Context, source: tuple[RegistryLocation, str], case: _Case, count: int, folder: Path
+) -> _Reading:
     """Let processes read the constants at once, and return what that takes."""
     if case.is_cold:
         for path in folder.rglob("*-*"):
             path.unlink()
-    location = bench.detector.location
+    location, target = source
     barrier, answers = context.Barrier(count), context.Queue()
     arguments = (location.database, str(location.store), target, case.options, str(folder / "cache"), barrier)
     processes = [context.Process(target=_work, args=(*arguments, answers)) for _ in range(count)]

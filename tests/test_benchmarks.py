@@ -3,13 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import ExitStack
 from itertools import islice
 from pathlib import Path
 
 import msgspec
 import pytest
 
-from benchmarks import consequences, delivering, exports, importing, lookups, paging, sharing, table, timing
+from benchmarks import (
+    consequences,
+    delivering,
+    exports,
+    importing,
+    lookups,
+    paging,
+    reading,
+    serving,
+    sharing,
+    table,
+    timing,
+)
 from benchmarks.bench import Bench, Scale
 from benchmarks.history import History
 from benchmarks.loading import load_history
@@ -29,6 +42,7 @@ SMALLEST = Scale(
     modules=1,
     links=4,
     runs=3,
+    read_panels=1,
     run=0,
 )
 
@@ -64,6 +78,34 @@ def test_processes_that_share_constants_are_measured(bench: Bench, monkeypatch: 
     assert [row.unit for row in rows] == ["s", "MiB"] * 4
     assert [row.reach for row in rows] == [1.5, 1.3] * 3 + [None, None]
     assert all(row.ratio and row.ours and row.baseline for row in rows)
+
+
+@pytest.fixture
+def few_requests(monkeypatch: pytest.MonkeyPatch) -> None:
+    for module, name in (
+        (serving, "_LOOK_UPS"),
+        (serving, "_KEPT"),
+        (reading, "_PROCESSES"),
+        (reading, "_THREADS"),
+        (sharing, "_PROCESSES"),
+    ):
+        monkeypatch.setattr(module, name, 2)
+
+
+@pytest.mark.slow
+def test_the_answers_of_a_service_are_measured(bench: Bench, few_requests: None) -> None:
+    with ExitStack() as closing:
+        rows = list(serving.measure_answers(bench, "sqlite", closing))
+    assert [row.reach for row in rows] == [3, 1.42, 1, 100]
+    assert all(row.ours for row in rows)
+
+
+@pytest.mark.slow
+@pytest.mark.exhaustive
+def test_all_of_a_service_is_measured(bench: Bench, few_requests: None) -> None:
+    rows = list(serving.measure_service(bench))
+    assert [row.reach for row in rows] == [3, 1.42, 1, 100, 1.66, 1.3, 1, 1.2, 1.5, 1.3, 1.5, 1.3]
+    assert all(row.ours or row.remark for row in rows)
 
 
 @pytest.mark.slow
