@@ -19,7 +19,7 @@ from pathlib import Path
 
 import pytest
 
-from registry.cache import CacheFolder, EntryKind, EntryName, NewEntry, find_cache
+from registry.cache import CacheFolder, EntryKind, EntryName, NewEntry, find_cache, thread_queues
 from registry.cache.location import find_default_folder
 from registry.errors import CacheError, CorruptionError, DeniedError, RequestError
 from tests.cache_entries import CONTENT, Maker, name_of, obtain, reader_of
@@ -107,6 +107,19 @@ def test_of_several_threads_one_makes_an_entry(cache: CacheFolder, tmp_path: Pat
         results = list(pool.map(lambda _: cache.obtain(name_of(), slow, reader_of()), range(8)))
     assert results == [CONTENT] * 8
     assert slow.count == 1
+
+
+def test_a_child_does_not_wait_for_the_threads_of_its_parent(
+    cache: CacheFolder, folder: Path, maker: Maker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(thread_queues, "_WAIT_SECONDS", 600)
+    with thread_queues.queue_threads(folder, name_of()):
+        child = os.fork()
+        if child == 0:
+            os._exit(0 if cache.obtain(name_of(), maker, reader_of()) == CONTENT else 1)
+        assert os.waitpid(child, 0)[1] == 0
+    assert thread_queues._queues == {}
+    assert maker.count == 1
 
 
 @pytest.mark.slow

@@ -18,6 +18,7 @@ from registry.cache.locks import PATIENCE_SECONDS, EntryLock, lock_entry
 from registry.cache.names import EntryName
 from registry.cache.new_entries import NewEntry
 from registry.cache.room import keep_within_limit
+from registry.cache.thread_queues import queue_threads
 from registry.cache.uses import date_use, mark_use
 from registry.errors import CacheError
 
@@ -124,7 +125,10 @@ class CacheFolder:
         def has_come() -> bool:
             return directory.identify(str(name)) not in {None, unsound}
 
-        with lock_entry(directory, name, has_come, self._patience) as lock:
+        with (
+            queue_threads(self.path, name),
+            lock_entry(directory, name, has_come, self._patience) as lock,
+        ):
             if lock is None:
                 return _Reading(None, None)  # all who have waited read it at once, in the next round
             reading = self._read(directory, str(name), read)

@@ -130,16 +130,15 @@ def _await_lock(
     directory: Directory, name: EntryName, has_come: Callable[[], bool], patience: float
 ) -> EntryLock | None:
     pause, maker = _FIRST_POLL_SECONDS, _Maker(directory, name, patience)
-    while True:
+    while not has_come():
         with translate_cache_errors(directory.path, "written"):
             lock = try_lock(directory, name)
         if lock is not None:
             return lock
-        if has_come():
-            return None
         maker.refuse_standstill()
         time.sleep(pause)
         pause = min(2 * pause, _POLL_SECONDS)
+    return None
 
 
 class _Maker:
