@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from functools import lru_cache
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import msgspec
 
@@ -49,15 +49,26 @@ def refuse_left_out(store: Path, sha256: str) -> None:
     note = _read(store / _FILE_NAME)
     if note is not None and sha256 in note.files:
         part = note.parts[0]
-        request = "; ".join(dict.fromkeys(map(str, note.parts)))
-        raise LeftOutError(
-            f"object {sha256} is not in the store {str(store)!r}: it was left out of a partial snapshot, which"
-            f" has the files of the panels of {request}; the whole is {part.whole}",
-            sha256=sha256,
+        raise left_out_error(
+            sha256,
+            repr(str(store)),
+            "; ".join(dict.fromkeys(map(str, note.parts))),
             experiments=list(part.experiments),
             panels=list(part.names),
             whole=part.whole,
         )
+
+
+def left_out_error(sha256: str, where: str, request: str, *, whole: str, **values: Any) -> LeftOutError:
+    """Return the refusal of a file that a partial snapshot left out of the store `where`, with its request."""
+    return LeftOutError(
+        f"object {sha256} is not in the store {where}: it was left out of a partial snapshot, which has the files"
+        f" of the panels of {request}; the whole is {whole}",
+        sha256=sha256,
+        request=request,
+        whole=whole,
+        **values,
+    )
 
 
 def _read(path: Path) -> _LeftOutNote | None:

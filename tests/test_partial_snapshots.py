@@ -8,15 +8,17 @@ from pathlib import Path
 
 import pytest
 
-from registry.api import Registry
+from registry.api import Registry, open_registry
 from registry.api.backups import restore_registry
 from registry.api.forks import fork_registry
 from registry.api.replays import replay
 from registry.errors import ConflictError, LeftOutError, NotFoundError
 from registry.records import LeftOutFiles
+from registry.service.state import Options
 from registry.store import ContentStore
 from testing.panels import PANEL_A, PANEL_B, PANEL_C, SOURCE, write_panel_folder
 from testing.registries import RegistryLocation
+from testing.services import serve_in_thread
 from tests.cli import Calreg
 from tests.refusals import assert_refused
 from tests.test_interruptions import NEVER, interrupt
@@ -237,3 +239,20 @@ def test_a_part_beside_the_store_of_the_registry_says_that_all_files_are_there(
     assert [note for note in beside.notes if "the registry's own" in note]
     whole = small.snapshot(tmp_path / "whole.sqlite", store=small._backend.store.root)
     assert not [note for note in whole.notes if "the registry's own" in note]
+
+
+@pytest.mark.parametrize("public", [False, True])
+def test_a_service_says_that_a_file_was_left_out_in_the_words_of_the_snapshot(
+    small: Registry, taken: RegistryLocation, public: bool
+) -> None:
+    small.snapshot(taken.file, experiments=["xcsa"])
+    with taken.open() as part, pytest.raises(LeftOutError) as local:
+        part.constants(RUN_B)
+    with serve_in_thread(taken, Options(public=public)) as url, open_registry(url) as remote:
+        assert len(remote.constants(RUN_A)) == 2
+        with pytest.raises(LeftOutError) as told:
+            remote.constants(RUN_B)
+    if public:
+        assert "operator" in str(told.value)
+    else:
+        assert str(told.value) == str(local.value).replace(repr(str(taken.store)), f"of {url}")

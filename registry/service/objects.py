@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from registry.errors import NotFoundError, RequestError
 from registry.identifiers import quote
+from registry.left_out_notes import refuse_left_out
 
 if TYPE_CHECKING:
     from registry.store import ContentStore
@@ -25,8 +26,9 @@ def parse_digest(text: str) -> str:
 
 
 def find_object(store: ContentStore, sha256: str) -> Path:
-    """Return the path of a stored file; raise a `NotFoundError` where there is none."""
+    """Return the path of a stored file; raise a `NotFoundError` where there is none, or that it was left out."""
     if not store.has_object(sha256):
+        refuse_left_out(store.root, sha256)
         raise NotFoundError(f"object {sha256} is not in the store", sha256=sha256)
     return store.object_path(sha256)
 

@@ -6,7 +6,7 @@ from typing import Any
 
 from starlette.responses import Response
 
-from registry.errors import CorruptionError, RegistryError, SchemaError, UnavailableError
+from registry.errors import CorruptionError, LeftOutError, RegistryError, SchemaError, UnavailableError
 from registry.records.json import encode, to_builtins
 from registry.records.refusals import STATUSES, build_refusal
 from registry.service.kept_answers import EncodedAnswer
@@ -17,6 +17,7 @@ LIVE = "public, max-age=2"
 UNKEPT = "no-store"
 
 _RETRY_SECONDS = 2
+_MISSING = 404
 _POLICY = b"default-src 'none'"
 # What they say about files and servers is for the operator.
 _PRIVATE = (CorruptionError, SchemaError, UnavailableError)
@@ -74,12 +75,16 @@ def encode_refusal(
     """Return a refusal as it is sent: the status tells proxies, the body the client."""
     if public:
         error = hide_details(error)
-    more = ((b"retry-after", str(_RETRY_SECONDS).encode()),) if error.code == UnavailableError.code else ()
+    is_missing = isinstance(error, LeftOutError)  # for good: to ask again does not help
+    is_passing = isinstance(error, UnavailableError) and not is_missing
+    more = ((b"retry-after", str(_RETRY_SECONDS).encode()),) if is_passing else ()
+    if status is None:
+        status = _MISSING if is_missing else STATUSES[error.code]
     return encode_answer(
         build_refusal(error),
         keeping=keeping,
         public=public,
-        status=STATUSES[error.code] if status is None else status,
+        status=status,
         more=more,
     )
 

@@ -9,8 +9,9 @@ from pathlib import Path
 from typing import Self
 
 from registry.cache import CacheFolder, EntryKind, EntryName, NewEntry
-from registry.errors import CacheError, CorruptionError, NotFoundError, UnavailableError
+from registry.errors import CacheError, CorruptionError, LeftOutError, NotFoundError, UnavailableError
 from registry.files import Buffer, blake3_of, sha256_of
+from registry.left_out_notes import left_out_error
 from registry.store import ContentStore
 from registry.transport import Service
 
@@ -92,12 +93,21 @@ class RemoteStore(ContentStore):
     def _download(self, sha256: str, size: int, take: Callable[[bytes], object]) -> None:
         try:
             self._service.download(f"/v1/objects/sha256/{sha256}", size, take)
+        except LeftOutError as error:
+            raise self._name_store(error) from None
         except NotFoundError:
             raise CorruptionError(
                 f"object {sha256} is missing from the store of {self._service.url}",
                 sha256=sha256,
                 path=str(self.object_path(sha256)),
             ) from None
+
+    def _name_store(self, error: LeftOutError) -> LeftOutError:
+        """Return the refusal of a file that was left out, with the store of the service in the place of its folder."""
+        values = error.values
+        if not {"sha256", "request", "whole"} <= values.keys():  # of a public service
+            return error
+        return left_out_error(where=f"of {self._service.url}", **values)
 
     def _damage_error(self, sha256: str) -> CorruptionError:
         return CorruptionError(
