@@ -194,6 +194,20 @@ class Backend:
         """Return the answer to a question of `api.questions`; a remote registry asks its service."""
         return question(self, *values, **options)
 
+    def answer_pages(
+        self,
+        question: Callable[Concatenate[Backend, _Arguments], _Answer],
+        *values: _Arguments.args,
+        **options: _Arguments.kwargs,
+    ) -> Iterator[_Answer]:
+        """Yield the answer to a question that a service answers in pages: here the whole at once."""
+        yield question(self, *values, **options)
+
+    def read_newest_revision(self) -> int:
+        """Return the number of the newest revision that this session knows."""
+        with self.read_transaction() as view:
+            return view.revision
+
     def split(self, values: Sequence[str], most: int) -> list[Sequence[str]]:  # noqa: ARG002 - of a service
         """Return values in the lists of one question each: all together, of a service at `most` so many."""
         return [values] if values else []

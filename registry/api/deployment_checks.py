@@ -100,7 +100,9 @@ class TypeCheck:
     def list_readings(self, added: frozenset[str] = frozenset()) -> list[ReadRange]:
         """Return the recorded runs by the file that is read; `added` are names of files that will be there too."""
         return list(
-            list_read_ranges(self.runs, {*self.folder.list_files(self.kind.calibration_type), *added})
+            list_read_ranges(
+                self.runs.segments, {*self.folder.list_files(self.kind.calibration_type), *added}
+            )
         )
 
     def count_parts(self) -> int:

@@ -42,9 +42,6 @@ from registry.records import FileUse, Problem, ReadRuns, Verification
 from registry.settings import find_service_url, find_settings
 from registry.store import ContentStore
 
-_SERVED_NOT_TOLD = (
-    "a service does not tell for which runs the files are read though the registry answers otherwise now"
-)
 _BYTES_CHANGED = "the bytes are not those that were written"
 
 
@@ -102,9 +99,7 @@ def _verify(path: Path, database: str | None, store: str | Path | None, stack: E
         with _open_document_registry(document, database, store) as backend:
             checked += 1
             problems += _check_answer(backend, document)
-            served = [] if backend.is_remote else list_served_wrongly(backend, document, path)
-            if backend.is_remote and document.deployment is not None:
-                notes.append(_SERVED_NOT_TOLD)
+            served = list_served_wrongly(backend, document, path)
             notes += describe_ancestor(document.registry, backend.database.registry_id)
             notes += [*_note_missing_record(backend, content), *map(describe_served_wrongly, served)]
     except RegistryError as error:

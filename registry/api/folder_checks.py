@@ -7,17 +7,16 @@ from contextlib import suppress
 from pathlib import Path
 
 from registry import detectors
-from registry.api.backend import Backend, ReadTransaction
+from registry.api.backend import Backend
+from registry.api.deployment_questions import find_output_constants, read_source_answers
 from registry.calibration_folder import choose_files
 from registry.errors import ConflictError, RegistryError
 from registry.exporters.deployed_files import DeployedFolder
 from registry.files import sha256_of_file
 from registry.identifiers import shorten
 from registry.lookup.answers import Answer
-from registry.lookup.deployed_files import find_recorded_constants
 from registry.lookup.deployed_runs import build_answer, is_of_run
 from registry.lookup.read_ranges import ReadRange, list_read_ranges
-from registry.lookup.source_runs import SourceRuns
 from registry.provenance import Document
 from registry.run_ranges import format_runs
 
@@ -46,20 +45,20 @@ def check_folder(backend: Backend, draft: Document, home: Path, names: dict[str,
     run = draft.resolution.run
     own = set() if run is None else {run.experiment}
     warnings: list[str] = []
-    with backend.read_transaction(draft.registry.revision) as view:
-        for experiment in sorted(own | folder.list_experiments()):
-            check = _FolderCheck(draft, folder, experiment)
-            for calibration_type, name in names.items():
-                check.sort_runs(view, calibration_type, Path(name).name)
-            check.refuse_wrong_files()
-            warnings += check.list_warnings()
+    for experiment in sorted(own | folder.list_experiments()):
+        check = _FolderCheck(backend, draft, folder, experiment)
+        for calibration_type, name in names.items():
+            check.sort_runs(calibration_type, Path(name).name)
+        check.refuse_wrong_files()
+        warnings += check.list_warnings()
     return warnings
 
 
 class _FolderCheck:
     """The files that would be read for the runs of an experiment, and do not hold their constants."""
 
-    def __init__(self, draft: Document, folder: DeployedFolder, experiment: str) -> None:
+    def __init__(self, backend: Backend, draft: Document, folder: DeployedFolder, experiment: str) -> None:
+        self._backend, self._revision = backend, draft.registry.revision
         self._draft, self._folder, self._experiment = draft, folder, experiment
         self._own = build_answer(draft.resolution)
         self._new: _Readings = {}
@@ -67,42 +66,38 @@ class _FolderCheck:
         self._unknown: _Readings = {}
         self._held: dict[tuple[str, str], tuple[str, ...] | None] = {}
 
-    def sort_runs(self, view: ReadTransaction, calibration_type: str, new: str) -> None:
+    def sort_runs(self, calibration_type: str, new: str) -> None:
         """Take the runs of which the file that would be read is not the right one, or one that cannot be told."""
         detector = detectors.find_detector_type(self._draft.resolution.detector_type)
         kind = detector.find_kind_of_type(calibration_type).name
         deployment = self._draft.deployment
         source = "" if deployment is None else deployment.source
-        runs = SourceRuns(view.connection, (self._experiment, source), (kind,), view.revision)
+        segments = read_source_answers(self._backend, (self._experiment, source), kind, self._revision)
         names = {*self._folder.list_files(calibration_type), new}
-        for reading in list_read_ranges(runs, names):
+        for reading in list_read_ranges(segments, names):
             if reading.name is None or reading.answer.is_undecided:
                 continue
             key = calibration_type, reading.name
             if reading.name == new:
                 is_right = reading.expects(kind, _get_constants(self._own, kind))
                 if not is_right and (
-                    reading.runs != self._exempt or self._is_right_now(view, key[0], kind, reading)
+                    reading.runs != self._exempt or self._is_right_now(key[0], kind, reading)
                 ):
                     self._new.setdefault(key, []).append(reading)
                 continue
-            held = self._find_constants(view, key)
+            held = self._find_constants(key)
             if held is None:
                 self._unknown.setdefault(key, []).append(reading)
             elif not reading.expects(kind, held):
                 self._old.setdefault(key, []).append(reading)
 
-    def _is_right_now(
-        self, view: ReadTransaction, calibration_type: str, kind: str, reading: ReadRange
-    ) -> bool:
+    def _is_right_now(self, calibration_type: str, kind: str, reading: ReadRange) -> bool:
         """Tell whether the file that is read for a run before the export holds its constants."""
         names = self._folder.list_files(calibration_type)
         name = choose_files(names, reading.runs)[reading.runs[0]]
-        return name is not None and reading.expects(
-            kind, self._find_constants(view, (calibration_type, name))
-        )
+        return name is not None and reading.expects(kind, self._find_constants((calibration_type, name)))
 
-    def _find_constants(self, view: ReadTransaction, key: tuple[str, str]) -> tuple[str, ...] | None:
+    def _find_constants(self, key: tuple[str, str]) -> tuple[str, ...] | None:
         """Return the constants in a file by its document, else by its checksum in the registry."""
         if key not in self._held:
             contents = self._folder.find_contents(*key)
@@ -112,7 +107,9 @@ class _FolderCheck:
                 self._held[key] = None
                 with suppress(RegistryError):  # a file that cannot be read
                     sha256 = sha256_of_file(self._folder.home / "/".join(key))
-                    self._held[key] = find_recorded_constants(view.connection, sha256, key[0])
+                    self._held[key] = self._backend.answer(
+                        find_output_constants, sha256, key[0], as_of=self._revision
+                    )
         return self._held[key]
 
     @property

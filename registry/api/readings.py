@@ -18,6 +18,7 @@ from msgspec.structs import asdict
 
 from registry.api import (
     array_questions,
+    deployment_questions,
     document_questions,
     file_questions,
     name_questions,
@@ -84,7 +85,12 @@ class Reading:
     simplify
         Returns of an answer what ``--json`` prints of it.
     number
-        Of a listing in pages, the attribute of an item with whose value the next page begins.
+        Of a listing in pages, the attribute of an item with whose value the next page begins; a question with the
+        parameter ``skip`` is answered in pages without one.
+    page
+        The most items of a page.
+    items
+        Returns of an answer the items of its page.
     """
 
     owner: type | ModuleType
@@ -93,6 +99,17 @@ class Reading:
     freshness: Freshness = Freshness.PINNED
     simplify: Callable[[Any], Any] = lambda answer: answer
     number: str | None = None
+    page: int = PAGE_SIZE
+    items: Callable[[Any], Sequence[Any]] = lambda answer: answer
+
+    @property
+    def is_in_pages(self) -> bool:
+        """True where the answer is a page of a listing."""
+        return self.number is not None or self._skips
+
+    @cached_property
+    def _skips(self) -> bool:
+        return any(parameter.name == "skip" for parameter in self.parameters)
 
     @property
     def name(self) -> str:
@@ -173,20 +190,23 @@ class Reading:
 
     def limit_page(self, arguments: Mapping[str, Any]) -> dict[str, Any]:
         """Return the arguments with a limit, where the answer is a list in pages."""
-        if self.number is None:
+        if not self.is_in_pages:
             return dict(arguments)
         limited = dict(arguments)
-        if self.owner is questions and limited.get("limit") is None and limited.get("before") is None:
+        is_by_number = self.number is not None and self.owner is questions
+        if is_by_number and limited.get("limit") is None and limited.get("before") is None:
             limited.setdefault("after", 0)  # the order without a limit
-        limited["limit"] = (
-            min(limited.get("limit") or PAGE_SIZE, PAGE_SIZE) if limited.get("limit") != 0 else 0
-        )
+        if limited.get("limit") == 0:
+            raise RequestError("the limit of a list is a number of at least 1, not 0", value=0)
+        limited["limit"] = min(limited.get("limit") or self.page, self.page)
         return limited
 
     def find_next_page(self, arguments: Mapping[str, Any], answer: Any) -> dict[str, Any] | None:
         """Return the arguments of the page after an answer, None where it is the last one."""
-        if self.number is None or len(answer) < arguments["limit"]:
+        if not self.is_in_pages or len(self.items(answer)) < arguments["limit"]:
             return None
+        if self.number is None:
+            return {**arguments, "skip": (arguments.get("skip") or 0) + arguments["limit"]}
         key = "after" if arguments.get("after") is not None and self.owner is questions else "before"
         return {**arguments, key: getattr(answer[-1], self.number)}
 
@@ -247,6 +267,7 @@ _NAMES: dict[type | ModuleType, str] = {
     file_questions: "questions",
     document_questions: "questions",
     name_questions: "questions",
+    deployment_questions: "questions",
 }
 
 
@@ -274,7 +295,7 @@ READINGS = (
     Reading(Detectors, "names", "names"),
     Reading(Tags, "list", "tags"),
     Reading(Registry, "log", "log", number="revision"),
-    Reading(questions, "list_changes", "log/{revision}/changes"),
+    Reading(questions, "list_changes", "log/{revision}/changes", page=10_000),
     Reading(questions, "find_export_facts", "resolution/{target}"),
     # What is compared and drawn.
     Reading(array_questions, "resolve_version_constants", "version-constants/{version}"),
@@ -292,6 +313,10 @@ READINGS = (
     Reading(Exports, "list", "exports", Freshness.LIVE, number="export"),
     Reading(Registry, "list_affected_runs", "affected", Freshness.LIVE),
     Reading(Registry, "group_affected_runs", "affected-groups", Freshness.LIVE),
+    # The files of calibration directories.
+    Reading(deployment_questions, "list_source_answers", "answers/{experiment}", page=200),
+    Reading(deployment_questions, "list_wrong_outputs", "wrong-outputs/{experiment}", Freshness.LIVE),
+    Reading(deployment_questions, "find_output_constants", "output-constants/{sha256}", Freshness.LIVE),
     # What a shell completes.
     Reading(name_questions, "list_names", "names/{category}", Freshness.LIVE),
     # A provenance document held against the registry.

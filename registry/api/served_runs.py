@@ -5,13 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 
 from registry.api.backend import Backend
+from registry.api.deployment_questions import digest_path, list_wrong_outputs, read_source_answers
 from registry.exporters import psana
 from registry.exporters.deployed_files import DeployedFolder, build_contents
 from registry.identifiers import escape_control_characters
-from registry.lookup.deployed_files import list_wrong_files
+from registry.lookup.answers import Source
 from registry.lookup.deployed_runs import is_of_run
 from registry.lookup.read_ranges import ReadRange, list_read_ranges
-from registry.lookup.source_runs import SourceRuns
 from registry.provenance import Document
 from registry.provenance.document import Output
 from registry.records import ReadRuns
@@ -27,32 +27,35 @@ def list_served_wrongly(backend: Backend, document: Document, path: Path) -> lis
     if run is None or deployment is None:
         return []
     source = run.experiment, deployment.source
-    with backend.read_transaction() as view:
-        if view.revision == document.registry.revision and is_of_run(document.resolution):
-            return []
-        if document.request.format != psana.NAME:
-            written = {str(path.absolute().parent / (output.path or "")) for output in document.outputs}
-            wrong = list_wrong_files(view.connection, source, view.revision)
-            return [
-                ReadRuns(*source, file.type, tuple(find_ranges(file.runs)), file.path, "wrong")
-                for file in wrong
-                if file.path in written
-            ]
-        rows = []
-        folder = DeployedFolder(path.parent)
-        for output in document.outputs:
-            runs = SourceRuns(view.connection, source, (output.kind,), view.revision)
-            name = Path(output.path or "").name
-            held = build_contents(document, output).constants
-            rows += [
-                _build_row(source, output, path.parent, part)
-                for part in list_read_ranges(runs, folder.list_files(output.type))
-                if part.name == name and not part.answer.is_undecided and not part.expects(output.kind, held)
-            ]
-        return rows
+    revision = backend.read_newest_revision()
+    if revision == document.registry.revision and is_of_run(document.resolution):
+        return []
+    if document.request.format != psana.NAME:
+        return _list_wrong_outputs(backend, source, document, path.absolute().parent, revision)
+    rows = []
+    folder = DeployedFolder(path.parent)
+    for output in document.outputs:
+        segments = read_source_answers(backend, source, output.kind, revision)
+        name = Path(output.path or "").name
+        held = build_contents(document, output).constants
+        rows += [
+            _build_row(source, output, path.parent, part)
+            for part in list_read_ranges(segments, folder.list_files(output.type))
+            if part.name == name and not part.answer.is_undecided and not part.expects(output.kind, held)
+        ]
+    return rows
 
 
-def _build_row(source: tuple[str, str], output: Output, folder: Path, part: ReadRange) -> ReadRuns:
+def _list_wrong_outputs(
+    backend: Backend, source: Source, document: Document, folder: Path, revision: int
+) -> list[ReadRuns]:
+    paths = [str(folder / (output.path or "")) for output in document.outputs]
+    written = {digest_path(path): path for path in paths}
+    wrong = backend.answer(list_wrong_outputs, *source, list(written), as_of=revision)
+    return [ReadRuns(*source, file.type, file.runs, written[file.path_sha256], "wrong") for file in wrong]
+
+
+def _build_row(source: Source, output: Output, folder: Path, part: ReadRange) -> ReadRuns:
     reason = part.answer.describe_refusal((output.kind,)) or "other constants are valid"
     ranges = tuple(find_ranges(part.runs))
     return ReadRuns(*source, output.type, ranges, str(folder / (output.path or "")), "wrong", reason)

@@ -7,8 +7,7 @@ from dataclasses import dataclass
 from itertools import groupby
 
 from registry.calibration_folder import choose_files
-from registry.lookup.answers import Answer
-from registry.lookup.source_runs import SourceRuns
+from registry.lookup.answers import Answer, AnswerSegment
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,10 +23,10 @@ class ReadRange:
         return self.answer.is_possible(kind) and self.answer.constants[kind] == constants
 
 
-def list_read_ranges(runs: SourceRuns, names: Iterable[str]) -> Iterator[ReadRange]:
+def list_read_ranges(segments: Iterable[AnswerSegment], names: Iterable[str]) -> Iterator[ReadRange]:
     """Yield the recorded runs by number, with the file among these that the analysis framework takes."""
     known = list(names)
-    for segment in runs.segments:
+    for segment in segments:
         chosen = choose_files(known, segment.runs)
         for name, group in groupby(segment.runs, key=chosen.__getitem__):
             yield ReadRange(tuple(group), name, segment.answer)

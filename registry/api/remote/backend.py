@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import tzinfo
 from typing import Any, NoReturn, cast
@@ -14,6 +14,7 @@ import sqlalchemy as sa
 from registry.api.backend import Backend
 from registry.api.readings import API, find_reading
 from registry.api.remote.asking import ask
+from registry.api.remote.pages import ask_pages
 from registry.database.closing import Closure
 from registry.errors import ConflictError, SchemaError, UnavailableError
 from registry.heads import Head
@@ -82,6 +83,16 @@ class RemoteBackend(Backend):
         arguments = dict(inspect.signature(question).bind(self, *values, **options).arguments)
         as_of = arguments.pop("as_of", None)
         return ask(self, reading, arguments, as_of)
+
+    def answer_pages(self, question: Callable[..., Any], *values: Any, **options: Any) -> Iterator[Any]:
+        """Yield the answers of the service to a question, page by page."""
+        arguments = dict(inspect.signature(question).bind(self, *values, **options).arguments)
+        as_of = arguments.pop("as_of", None)
+        yield from ask_pages(self, find_reading(f"questions.{question.__name__}"), arguments, as_of)
+
+    def read_newest_revision(self) -> int:
+        """Return the number of the pinned revision."""
+        return self.pin.number
 
     def split(self, values: Sequence[str], most: int) -> list[Sequence[str]]:
         """Return values in lists of at most `most`."""

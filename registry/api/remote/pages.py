@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from registry.api.pages import PAGE_SIZE
 from registry.api.readings import Reading
 from registry.api.remote.asking import ask
-from registry.lookup.revisions import AsOf
+from registry.lookup.revisions import AsOf, AsOfRef
 
 if TYPE_CHECKING:
     from registry.api.remote.backend import RemoteBackend
@@ -36,3 +36,15 @@ def iterate_pages(
             return
         question[parameter] = getattr(page[-1], attribute)
         left = None if left is None else left - len(page)
+
+
+def ask_pages(
+    backend: RemoteBackend, reading: Reading, arguments: Mapping[str, Any], as_of: AsOfRef = None
+) -> Iterator[Any]:
+    """Yield the answers to a question with the parameter ``skip``, page by page, until one is not full."""
+    pin, skip, count = backend.find_pin(as_of), 0, reading.page
+    while count == reading.page:
+        answer = ask(backend, reading, {**arguments, "skip": skip, "limit": reading.page}, pin)
+        count = len(reading.items(answer))
+        skip += count
+        yield answer

@@ -12,10 +12,10 @@ from registry.api.questions import show_named
 from registry.api.readings import find_reading
 from registry.api.registry import Registry
 from registry.api.remote import nouns
-from registry.api.remote.asking import ask, make_method, refuse_method
+from registry.api.remote.asking import make_method, refuse_method
 from registry.api.remote.backend import RemoteBackend, ServedDatabase, read_served_head
 from registry.api.remote.objects import RemoteStore
-from registry.api.remote.pages import iterate_pages
+from registry.api.remote.pages import ask_pages, iterate_pages
 from registry.api.showing import show_local_file
 from registry.cache import find_cache
 from registry.database.transactions import Database
@@ -27,8 +27,6 @@ from registry.records.record_lists import RecordIterator
 from registry.settings import Settings
 from registry.timezones import find_zone
 from registry.transport import Service
-
-_LINES = 10_000  # of a revision at once
 
 
 def open_remote_backend(
@@ -173,16 +171,6 @@ class RemoteRegistry(Registry):
         """Yield the lines of one revision, page by page; see `Registry.iterate_changes`."""
         names = [*([] if target is None else [target]), *panels]
         number = self._backend.find_pin(revision).number
-        skip, page = 0, [""]
-        while page:
-            arguments = {
-                "revision": number,
-                "panels": names,
-                "experiment": experiment,
-                "skip": skip,
-                "limit": _LINES,
-            }
-            page = ask(self._backend, find_reading("questions.list_changes"), arguments, as_of)
+        arguments = {"revision": number, "panels": names, "experiment": experiment}
+        for page in ask_pages(self._backend, find_reading("questions.list_changes"), arguments, as_of):
             yield from page
-            skip += len(page)
-            page = page if len(page) == _LINES else []
