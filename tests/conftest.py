@@ -82,6 +82,11 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         help="run also the tests that repeat a guarantee over many kills, users, servers, words or registries, and"
         " those on PostgreSQL for which SQLite suffices otherwise",
     )
+    parser.addoption(
+        "--through-service",
+        action="store_true",
+        help="ask every question of an open registry once more through a service, and compare the answers",
+    )
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -142,6 +147,17 @@ def _isolated_settings(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "user-configuration"))
     monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "user-data"))
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "user-cache"))
+
+
+@pytest.fixture(autouse=True)
+def _compare_with_service(request: pytest.FixtureRequest) -> Iterator[None]:
+    if not request.config.getoption("--through-service"):
+        yield
+        return
+    from testing.through_service import Comparison
+
+    with Comparison().compare():
+        yield
 
 
 @pytest.fixture(scope="session")

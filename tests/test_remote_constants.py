@@ -254,12 +254,14 @@ def test_the_status_is_what_the_service_tells(
             "newest_exports",
             "stale_exports",
             "exports_compared",
+            "counts",
         ):
             assert getattr(status, name) == getattr(expected, name)
         assert len(status.stale_exports) == 1
         monkeypatch.setenv("CALREG_DATABASE", url)
         result = Calreg(None, monkeypatch).run("status")
         assert url in result.stdout
+        assert "2 panels, 6 versions, 1 run, 1 export, " in result.stdout
         assert "schema" not in result.stdout
     refused = Calreg(None, monkeypatch)("status")
     assert (refused.code, "no server answers there" in refused.stderr) == (8, True)

@@ -13,6 +13,7 @@ import urllib3
 
 from registry import authorship
 from registry.api import open_registry
+from registry.api.readings import READINGS
 from registry.service.state import Options
 from testing.panels import use_small_panels, write_panel_folder
 from testing.registries import RegistryFactory, RegistryLocation
@@ -223,6 +224,59 @@ def test_a_long_list_comes_in_pages(client: Client) -> None:
     newest = client(f"{client.pin}/versions?limit=1")
     assert "?before=" in newest.headers["link"]
     assert client.refuse(f"{client.pin}/versions?after=1&before=2") == (400, 2)
+    assert client.refuse(f"{client.pin}/panels?limit=0") == (400, 2)
+    assert client.refuse(f"{client.pin}/runs?skip=-1") == (400, 2)
+    ranges = client(f"{client.pin}/validity/M068?limit=1")
+    assert [version["kind"] for version in ranges.json()] == ["gain"]
+    assert "?skip=1&limit=1" in ranges.headers["link"]
+    rest = client(ranges.headers["link"].removeprefix("<").removesuffix('>; rel="next"'))
+    assert [version["kind"] for version in rest.json()] == ["offset"]
+    assert client.get(f"{client.pin}/runs?skip=9999999999") == []
+
+
+def test_a_client_asks_for_all_pages(
+    location: RegistryLocation, client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With one item in each page, as with thousands."""
+    with location.open() as local, open_registry(client.url) as remote:
+        expected = (
+            local.panels.list(),
+            local.aliases.list(),
+            local.tags.list(),
+            local.validity("M068"),
+            list(local.iterate_changes(2)),
+            local.group_affected_runs(1),
+        )
+        for reading in READINGS:
+            monkeypatch.setitem(vars(reading), "page", 1)
+        assert expected == (
+            remote.panels.list(),
+            remote.aliases.list(),
+            remote.tags.list(),
+            remote.validity("M068"),
+            list(remote.iterate_changes(2)),
+            remote.group_affected_runs(1),
+        )
+
+
+def test_a_list_in_pages_has_every_run_and_configuration_once(
+    sqlite_location: RegistryLocation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with sqlite_location.open() as local:
+        local.panels.add(PANEL)
+        for number in range(1, 8):
+            local.runs.add(f"exp=x{number % 2}:run={number}")
+        local.runs.withdraw("exp=x1:run=3", comment="wrong")
+        for experiment in ("x0", "x1"):
+            local.detectors.configure(experiment, "Xcs.0:Jungfrau.0", PANEL, first_run=1)
+        for reading in READINGS:
+            monkeypatch.setitem(vars(reading), "page", 3)
+        with serve_in_thread(sqlite_location) as url, open_registry(url) as remote:
+            assert remote.runs.list() == local.runs.list()
+            assert remote.runs.list(withdrawn=True) == local.runs.list(withdrawn=True)
+            assert remote.runs.list("x1") == local.runs.list("x1")
+            assert remote.detectors.list() == local.detectors.list()
+            assert remote.list_affected_runs(8) == local.list_affected_runs(8)
 
 
 def test_an_object_is_sent_whole_or_in_ranges_under_its_digest(

@@ -21,23 +21,24 @@ from registry.api import (
     deployment_questions,
     document_questions,
     file_questions,
+    list_questions,
     name_questions,
     questions,
+    state_questions,
     timeline_questions,
 )
 from registry.api.detectors import Detectors
 from registry.api.pages import PAGE_SIZE
-from registry.api.panels import Aliases, Panels
+from registry.api.panels import Panels
 from registry.api.parameters import Parameter, Sort, find_sort
 from registry.api.recorded_exports import Exports
 from registry.api.registry import Registry
-from registry.api.revisions import Tags
 from registry.api.runs import Runs
 from registry.api.versions import Versions
 from registry.errors import RequestError
 from registry.heads import Head
 from registry.identifiers import quote
-from registry.records import StoredFile, Subject, Validity, Version
+from registry.records import AffectedGroup, AffectedRuns, StoredFile, Subject, Validity, Version
 
 _SINGULARS = {
     "kinds": "kind",
@@ -255,11 +256,9 @@ def _build_parameter(name: str, annotation: Any, *, is_required: bool) -> Parame
 _NAMES: dict[type | ModuleType, str] = {
     Registry: "",
     Panels: "panels",
-    Aliases: "aliases",
     Versions: "versions",
     Runs: "runs",
     Detectors: "detectors",
-    Tags: "tags",
     Exports: "exports",
     questions: "questions",
     array_questions: "questions",
@@ -268,6 +267,8 @@ _NAMES: dict[type | ModuleType, str] = {
     document_questions: "questions",
     name_questions: "questions",
     deployment_questions: "questions",
+    list_questions: "questions",
+    state_questions: "questions",
 }
 
 
@@ -275,25 +276,39 @@ def _list_versions(answer: Validity) -> tuple[Version, ...]:
     return answer.versions
 
 
+def _list_groups(answer: AffectedRuns) -> tuple[AffectedGroup, ...]:
+    return answer.groups
+
+
 def _join_files(answer: tuple[Version, tuple[StoredFile, ...]]) -> dict[str, Any]:
     version, files = answer
     return {**asdict(version), "files": files}
 
 
+_LONG_PAGE = 5000
+"""Of a list of which each page takes a look-up of the whole list."""
+
 READINGS = (
-    Reading(Versions, "validity", "validity/{target}", simplify=_list_versions),
+    Reading(
+        list_questions,
+        "find_validity",
+        "validity/{target}",
+        simplify=_list_versions,
+        page=10_000,
+        items=_list_versions,
+    ),
     Reading(questions, "show_named", "show/{name}", Freshness.BRIEF, simplify=Subject.list_fields),
-    Reading(Panels, "list", "panels"),
+    Reading(list_questions, "list_panels", "panels", page=_LONG_PAGE),
     Reading(Panels, "find", "panels/{panel}"),
-    Reading(Aliases, "list", "aliases"),
+    Reading(list_questions, "list_aliases", "aliases", page=_LONG_PAGE),
     Reading(questions, "list_versions", "versions", number="version"),
     Reading(Versions, "show", "versions/{version}", simplify=_join_files),
-    Reading(Runs, "list", "runs"),
+    Reading(list_questions, "list_runs", "runs", page=_LONG_PAGE),
     Reading(Runs, "show", "runs/{dataset}"),
-    Reading(Detectors, "list", "detectors"),
+    Reading(list_questions, "list_configurations", "detectors", page=_LONG_PAGE),
     Reading(Detectors, "show", "detectors/{dataset}"),
-    Reading(Detectors, "names", "names"),
-    Reading(Tags, "list", "tags"),
+    Reading(list_questions, "list_detector_names", "names", page=_LONG_PAGE),
+    Reading(list_questions, "list_tags", "tags", page=_LONG_PAGE),
     Reading(Registry, "log", "log", number="revision"),
     Reading(questions, "list_changes", "log/{revision}/changes", page=10_000),
     Reading(questions, "find_export_facts", "resolution/{target}"),
@@ -311,12 +326,20 @@ READINGS = (
     Reading(file_questions, "list_named_categories", "named/{name}"),
     # What changes without a revision, or is about two.
     Reading(Exports, "list", "exports", Freshness.LIVE, number="export"),
-    Reading(Registry, "list_affected_runs", "affected", Freshness.LIVE),
-    Reading(Registry, "group_affected_runs", "affected-groups", Freshness.LIVE),
+    Reading(list_questions, "list_affected_runs", "affected", Freshness.LIVE, page=_LONG_PAGE),
+    Reading(
+        list_questions,
+        "group_affected_runs",
+        "affected-groups",
+        Freshness.LIVE,
+        page=_LONG_PAGE,
+        items=_list_groups,
+    ),
     # The files of calibration directories.
     Reading(deployment_questions, "list_source_answers", "answers/{experiment}", page=200),
     Reading(deployment_questions, "list_wrong_outputs", "wrong-outputs/{experiment}", Freshness.LIVE),
     Reading(deployment_questions, "find_output_constants", "output-constants/{sha256}", Freshness.LIVE),
+    Reading(state_questions, "describe_state", "state", Freshness.LIVE),
     # What a shell completes.
     Reading(name_questions, "list_names", "names/{category}", Freshness.LIVE),
     # A provenance document held against the registry.

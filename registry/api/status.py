@@ -13,7 +13,7 @@ from registry import schema
 from registry.api.arguments import check_arguments
 from registry.api.backend import Backend
 from registry.api.stale_copies import StoreWitness
-from registry.database.catalogue.differences import find_guard_differences
+from registry.api.state_questions import list_problems
 from registry.database.engine import open_engine, read_transaction
 from registry.database.migrations import read_schema_revision
 from registry.database.refusals import translate_database_errors
@@ -148,16 +148,13 @@ def _read_opened(backend: Backend, status: Status, *, has_store: bool) -> Status
             recorded_at=None if newest is None else Instant(newest.recorded_at),
             author=None if newest is None else newest.author,
             seal=seal,
-            counts=count_records(connection),
+            counts=count_records(connection, number),
             database_bytes=_read_size(connection, backend.database.url),
             newest_exports=tuple(exports[:_EXPORTS_SHOWN]),
             stale_exports=tuple(export for export in exports if export.stale is not None),
             exports_compared=len(exports),
             problems=(
-                *([str(backend.database.closure)] if backend.database.closure else ()),
-                *(witness.list_warnings(connection) if has_store else ()),
-                *([f"revision {number} was never sealed"] if newest is not None and seal is None else ()),
-                *find_guard_differences(connection),
+                *list_problems(backend, connection, number, seal, witness if has_store else None),
                 *location_warnings(backend.database.url),
             ),
         )

@@ -33,10 +33,23 @@ _NEAR_RUNS = 5
 
 
 def list_runs(
-    connection: sa.Connection, revision: int, experiments: Set[str] | None = None, *, withdrawn: bool = False
+    connection: sa.Connection,
+    revision: int,
+    experiments: Set[str] | None = None,
+    *,
+    withdrawn: bool = False,
+    part: tuple[int, int | None] = (0, None),
 ) -> list[Run]:
-    """Return the runs of all experiments or of these, by experiment and number; with `withdrawn` those too."""
+    """Return the runs of all experiments or of these, by experiment and number; with `withdrawn` those too.
+
+    `part` is how many of them are skipped, and the most that are returned then.
+    """
     query = _select_runs(withdrawn=withdrawn)
+    skip, limit = part
+    if limit is not None:
+        query = query.limit(limit)
+    if skip:
+        query = query.offset(skip)
     if experiments is not None:
         query = query.where(is_one_of(connection, schema.run.c.experiment, experiments))
     return [_build_run(row, revision) for row in connection.execute(query, {"revision": revision})]

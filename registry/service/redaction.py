@@ -8,12 +8,18 @@ _HIDDEN = frozenset(
     {"author", "host", "command", "database_role", "source_path", "path", "provenance", "file"}
 )
 
+_PROBLEMS = "problems"
+"""Sentences about the database, some with its place."""
+
 
 def redact(value: Any) -> Any:
     """Return a value of JSON's types with empty texts in the place of authors, hosts, commands and paths."""
     if isinstance(value, dict):
-        return {
-            name: "" if name in _HIDDEN and isinstance(item, str) else redact(item)
-            for name, item in value.items()
-        }
+        return {name: _redact_item(name, item) for name, item in value.items()}
     return [redact(item) for item in value] if isinstance(value, list) else value
+
+
+def _redact_item(name: str, item: Any) -> Any:
+    if name in _HIDDEN and isinstance(item, str):
+        return ""
+    return [] if name == _PROBLEMS else redact(item)

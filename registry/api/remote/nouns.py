@@ -12,9 +12,9 @@ from registry.api.pages import parse_upper_end, refuse_invalid_limit
 from registry.api.panels import Aliases, Panels
 from registry.api.readings import find_reading
 from registry.api.recorded_exports import Exports
-from registry.api.remote.asking import ask, make_method
+from registry.api.remote.asking import make_method
 from registry.api.remote.backend import RemoteBackend
-from registry.api.remote.pages import iterate_pages
+from registry.api.remote.pages import ask_pages, iterate_pages, make_list_method
 from registry.api.revisions import Tags
 from registry.api.runs import Runs
 from registry.api.versions import Versions
@@ -26,35 +26,35 @@ from registry.records.record_lists import RecordIterator
 class RemotePanels(Panels):
     """``registry.panels`` of a remote registry."""
 
-    list = make_method("panels.list")
+    list = make_list_method(Panels.list, "list_panels")
     find = make_method("panels.find")
 
 
 class RemoteAliases(Aliases):
     """``registry.aliases`` of a remote registry."""
 
-    list = make_method("aliases.list")
+    list = make_list_method(Aliases.list, "list_aliases")
 
 
 class RemoteRuns(Runs):
     """``registry.runs`` of a remote registry."""
 
-    list = make_method("runs.list")
+    list = make_list_method(Runs.list, "list_runs")
     show = make_method("runs.show")
 
 
 class RemoteDetectors(Detectors):
     """``registry.detectors`` of a remote registry."""
 
-    list = make_method("detectors.list")
+    list = make_list_method(Detectors.list, "list_configurations")
     show = make_method("detectors.show")
-    names = make_method("detectors.names")
+    names = make_list_method(Detectors.names, "list_detector_names")
 
 
 class RemoteTags(Tags):
     """``registry.tags`` of a remote registry."""
 
-    list = make_method("tags.list")
+    list = make_list_method(Tags.list, "list_tags")
 
 
 class RemoteVersions(Versions):
@@ -102,9 +102,11 @@ class RemoteVersions(Versions):
             "at": None if reading is None else reading.instant,
             "source": source,
         }
-        answer: Validity = ask(backend, find_reading("versions.validity"), arguments, as_of)
+        first, *more = ask_pages(backend, find_reading("questions.find_validity"), arguments, as_of)
+        answer: Validity = first
         notes = () if reading is None else reading.describe()
-        return replace(answer, notes=(*answer.notes, *notes))
+        versions = (version for page in (first, *more) for version in page.versions)
+        return replace(answer, versions=tuple(versions), notes=(*answer.notes, *notes))
 
 
 class RemoteExports(Exports):

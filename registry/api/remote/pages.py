@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from typing import TYPE_CHECKING, Any
+import inspect
+from collections.abc import Callable, Iterator, Mapping
+from functools import wraps
+from itertools import chain
+from typing import TYPE_CHECKING, Any, get_args, get_type_hints
 
 from registry.api.pages import PAGE_SIZE
-from registry.api.readings import Reading
+from registry.api.readings import Reading, find_reading
 from registry.api.remote.asking import ask
 from registry.lookup.revisions import AsOf, AsOfRef
+from registry.records.record_lists import RecordList
 
 if TYPE_CHECKING:
     from registry.api.remote.backend import RemoteBackend
@@ -36,6 +40,23 @@ def iterate_pages(
             return
         question[parameter] = getattr(page[-1], attribute)
         left = None if left is None else left - len(page)
+
+
+def make_list_method(method: Callable[..., RecordList[Any]], question: str) -> Any:
+    """Return the method of a remote noun that returns the items of all pages of a question, as the local one does."""
+    reading = find_reading(f"questions.{question}")
+    function = inspect.unwrap(method)
+    signature = inspect.signature(function)
+    (record,) = get_args(get_type_hints(reading.function)["return"])
+
+    @wraps(function)
+    def list_all(self: Any, *values: Any, **options: Any) -> RecordList[Any]:
+        arguments = dict(signature.bind(self, *values, **options).arguments)
+        del arguments["self"]
+        as_of = arguments.pop("as_of", None)
+        return RecordList(record, chain.from_iterable(ask_pages(self._backend, reading, arguments, as_of)))
+
+    return list_all
 
 
 def ask_pages(

@@ -6,23 +6,25 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import cast
 
+from msgspec.structs import replace
+
 from registry.api.backend import InstantLike, Note, choose_zone
 from registry.api.pages import parse_upper_end, refuse_invalid_limit
 from registry.api.questions import show_named
 from registry.api.readings import find_reading
 from registry.api.registry import Registry
 from registry.api.remote import nouns
-from registry.api.remote.asking import make_method, refuse_method
+from registry.api.remote.asking import refuse_method
 from registry.api.remote.backend import RemoteBackend, ServedDatabase, read_served_head
 from registry.api.remote.objects import RemoteStore
-from registry.api.remote.pages import ask_pages, iterate_pages
+from registry.api.remote.pages import ask_pages, iterate_pages, make_list_method
 from registry.api.showing import show_local_file
 from registry.cache import find_cache
 from registry.database.transactions import Database
 from registry.heads import Head
 from registry.instants import Instant
 from registry.lookup.revisions import AsOf
-from registry.records import Revision, Subject
+from registry.records import AffectedRuns, Revision, Subject
 from registry.records.record_lists import RecordIterator
 from registry.settings import Settings
 from registry.timezones import find_zone
@@ -117,8 +119,24 @@ class RemoteRegistry(Registry):
     repair = refuse_method(Registry.repair)
     snapshot = refuse_method(Registry.snapshot)
 
-    list_affected_runs = make_method("list_affected_runs")
-    group_affected_runs = make_method("group_affected_runs")
+    list_affected_runs = make_list_method(Registry.list_affected_runs, "list_affected_runs")
+
+    def group_affected_runs(
+        self,
+        since: AsOf,
+        *,
+        as_of: AsOf = None,
+        kinds: Sequence[str] | None = None,
+        experiment: str | None = None,
+        panel: str | None = None,
+    ) -> AffectedRuns:
+        """Return what `list_affected_runs` does, in groups; see `Registry.group_affected_runs`."""
+        arguments = {"since": since, "kinds": kinds, "experiment": experiment, "panel": panel}
+        reading = find_reading("questions.group_affected_runs")
+        pages = ask_pages(self._backend, reading, arguments, as_of)
+        first: AffectedRuns = next(pages)
+        more = list(pages)
+        return replace(first, groups=tuple(group for page in (first, *more) for group in page.groups))
 
     def show(self, name: str, *, source: str | None = None, as_of: AsOf = None) -> Subject:
         """Return what is known of the thing with a name; see `Registry.show`."""

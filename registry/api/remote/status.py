@@ -7,6 +7,7 @@ from contextlib import closing
 from msgspec.structs import replace
 
 from registry.api.remote.registry import RemoteRegistry
+from registry.api.state_questions import RegistryState, describe_state
 from registry.errors import RegistryError
 from registry.records import Status
 
@@ -27,6 +28,8 @@ def find_service_status(
         with closing(RemoteRegistry(url)) as registry:
             newest = registry.log(limit=1)
             exports = registry.exports.list(limit=compared)
+            backend = registry._backend  # noqa: SLF001 - of this package
+            state: RegistryState = backend.answer(describe_state, as_of=registry.pin)
             return (
                 replace(
                     status,
@@ -42,6 +45,8 @@ def find_service_status(
                     recorded_at=newest[0].recorded_at if newest else None,
                     author=newest[0].author if newest else None,
                     seal=registry.pin.seal if registry.pin.number else None,
+                    counts=state.counts,
+                    problems=state.problems,
                     newest_exports=tuple(exports[:shown]),
                     stale_exports=tuple(export for export in exports if export.stale is not None),
                     exports_compared=len(exports),
