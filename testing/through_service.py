@@ -79,10 +79,10 @@ class Comparison:
                     local = _take(lambda: method(noun, *values, **options))
                     remote = _ask_service(vars(noun)["_backend"], owner, name, twin, options)
                     places = dict(zip(map(str, twin), map(str, values), strict=True))
-                    for told, known in _list_parts(local, remote, places):
-                        if told != known:
+                    for served, known in _list_parts(local, remote, places):
+                        if served != known:
                             raise AssertionError(
-                                f"{name}{values}: through a service {told!r}, else {known!r}"
+                                f"{name}{values}: through a service {served!r}, else {known!r}"
                             )
                     self.count += 1
             finally:

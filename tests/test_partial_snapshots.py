@@ -250,9 +250,9 @@ def test_a_service_says_that_a_file_was_left_out_in_the_words_of_the_snapshot(
         part.constants(RUN_B)
     with serve_in_thread(taken, Options(public=public)) as url, open_registry(url) as remote:
         assert len(remote.constants(RUN_A)) == 2
-        with pytest.raises(LeftOutError) as told:
+        with pytest.raises(LeftOutError) as served:
             remote.constants(RUN_B)
     if public:
-        assert "operator" in str(told.value)
+        assert "operator" in str(served.value)
     else:
-        assert str(told.value) == str(local.value).replace(repr(str(taken.store)), f"of {url}")
+        assert str(served.value) == str(local.value).replace(repr(str(taken.store)), f"of {url}")
