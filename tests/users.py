@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import atexit
+import json
 import os
 import shutil
 import subprocess
 import sys
+import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -46,7 +50,7 @@ class User:
     environment: dict[str, str]
 
     def python(self, *arguments: str) -> subprocess.CompletedProcess[str]:
-        """Run Python as this user."""
+        """Run Python as this user, from its start."""
         words = [f"--reuid={self.number}", f"--regid={GROUP}", "--clear-groups"]
         return subprocess.run(
             ["setpriv", *words, self.interpreter, *arguments],
@@ -59,8 +63,50 @@ class User:
         )
 
     def calreg(self, *arguments: object) -> subprocess.CompletedProcess[str]:
-        """Run calreg as this user."""
-        return self.python("-m", "registry", *map(str, arguments))
+        """Run calreg as this user, in a fork of a process that has imported it: a tenth of the time."""
+        with tempfile.TemporaryDirectory() as folder:
+            outputs = [Path(folder, name) for name in ("stdout", "stderr")]
+            command = {
+                "words": [*map(str, arguments)],
+                "user": self.number,
+                "group": GROUP,
+                "umask": self.umask,
+                "environment": self.environment,
+                **{path.name: str(path) for path in outputs},
+            }
+            code = _start_server(self.interpreter, self.environment["PYTHONPATH"]).answer(command)
+            return subprocess.CompletedProcess(
+                command["words"], code, *(path.read_text() for path in outputs)
+            )
+
+
+class _CommandServer:
+    """The process that runs the commands of all users."""
+
+    def __init__(self, interpreter: str, packages: str) -> None:
+        self._process = subprocess.Popen(
+            [interpreter, "-m", "tests.user_commands"],
+            env={"PATH": os.environ["PATH"], "PYTHONPATH": packages, "PYTHONDONTWRITEBYTECODE": "1"},
+            cwd="/",
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        atexit.register(self.stop)
+
+    def answer(self, command: dict[str, object]) -> int:
+        """Run a command, and return its exit code."""
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
+        print(json.dumps(command), file=self._process.stdin, flush=True)
+        return int(self._process.stdout.readline())
+
+    def stop(self) -> None:
+        """End it."""
+        self._process.communicate()
+
+
+_start_server = cache(_CommandServer)
 
 
 def make_user(number: int, umask: int, **variables: str) -> User:
