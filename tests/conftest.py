@@ -11,7 +11,8 @@ import shutil
 import subprocess
 import tempfile
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager, nullcontext, suppress
+from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -23,7 +24,13 @@ from testing.panels import use_small_panels, write_panel_folder
 from testing.registries import DATABASES, PostgresServer, RegistryFactory, RegistryLocation
 from testing.servers import MissingProgramError, Pooler, Standby
 from tests.selection import examples, select_exhaustive
-from tests.shared_work import share_migrations, share_program, share_statements
+from tests.shared_work import (
+    forgo_the_disk,
+    share_migrations,
+    share_program,
+    share_reflections,
+    share_statements,
+)
 
 if TYPE_CHECKING:
     from tests.cli import Calreg
@@ -40,8 +47,10 @@ settings.load_profile("calreg")
 share_statements()
 share_program()
 share_migrations()
+share_reflections()
 # No test cuts the power: those of durability watch the calls of fsync, and nothing else needs to wait for the disk.
 os.fsync = lambda _: None
+forgo_the_disk()
 # Without compiled files every process that a test starts would compile calreg again.
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 
@@ -100,6 +109,26 @@ def pytest_configure(config: pytest.Config) -> None:
     settings.load_profile("calreg")
 
 
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection(session: pytest.Session) -> None:
+    """Let each of several processes import another part of the tests first, if all are collected.
+
+    An import rewrites the assertions of a module, which takes longer than all else of a collection, and keeps the
+    result. In the same order every process would rewrite every module.
+    """
+    worker = getattr(session.config, "workerinput", None)
+    folder = Path(__file__).parent
+    if worker is None or [Path(argument).resolve() for argument in session.config.args] != [folder]:
+        return
+    modules = sorted(path.stem for path in folder.glob("test_*.py"))
+    start = len(modules) * int(worker["workerid"].removeprefix("gw")) // worker["workercount"]
+    for module in (*modules[start:], *modules[:start]):
+        with suppress(
+            Exception, pytest.skip.Exception
+        ):  # the collection imports it again, and says what is wrong
+            import_module(f"tests.{module}")
+
+
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Mark the tests, leave out the exhaustive ones unless they are asked for, and start with the longest tests."""
     is_exhaustive = config.getoption("--exhaustive")
@@ -124,9 +153,13 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 
 def pytest_collection_finish() -> None:
-    """Exempt what is imported and collected from garbage collection, which would visit it again and again."""
+    """Exempt what is imported and collected from garbage collection, and let there be a tenth of its rounds.
+
+    It would visit the same objects again and again, for a twentieth of the time of the tests.
+    """
     gc.collect()
     gc.freeze()
+    gc.set_threshold(7000)
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -4,6 +4,7 @@ import json
 import multiprocessing
 import os
 import re
+import sqlite3
 import subprocess
 import sys
 import traceback
@@ -21,6 +22,7 @@ from registry import create_registry, instants, open_registry
 from registry.api import Registry
 from registry.authorship import build_signature, software_version
 from registry.cli import app
+from registry.database.forks import SQLiteConnection
 from registry.database.transactions import Database
 from registry.errors import (
     ConflictError,
@@ -60,6 +62,23 @@ def test_a_refused_change_leaves_no_revision_and_no_row(
         registry.panels.add(NEW_A, alias="M088")
     assert _everything(location) == before
     assert registry.panels.add(PANEL_B).revision == 2
+
+
+def test_every_connection_to_sqlite_asks_for_commits_that_wait_for_the_disk(
+    sqlite_location: RegistryLocation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sent: list[str] = []
+    execute = SQLiteConnection.execute
+
+    def record(connection: SQLiteConnection, statement: str, *parameters: Any) -> sqlite3.Cursor:
+        sent.append(statement)
+        return execute(connection, statement, *parameters)
+
+    monkeypatch.setattr(SQLiteConnection, "execute", record)
+    with sqlite_location.open() as registry:
+        registry.panels.add(PANEL_A)
+    assert {statement for statement in sent if "synchronous" in statement} == {"PRAGMA synchronous = FULL"}
+    assert sent.count("PRAGMA synchronous = FULL") == sent.count("PRAGMA foreign_keys = ON")
 
 
 def test_a_bug_in_the_middle_of_a_change_leaves_no_trace(
