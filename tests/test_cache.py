@@ -152,10 +152,10 @@ def test_who_waits_for_a_maker_that_gets_no_further_is_told_which_process_it_is(
 def test_a_maker_that_goes_on_is_waited_for_longer_than_the_patience(folder: Path, maker: Maker) -> None:
     def make_slowly(entry: NewEntry) -> None:
         for start in range(0, len(CONTENT), 1024):
-            time.sleep(0.05)
+            time.sleep(0.1)
             entry.write(CONTENT[start : start + 1024])
 
-    cache = CacheFolder(folder, patience=0.3)
+    cache = CacheFolder(folder, patience=1.4)
     with ThreadPoolExecutor(1) as pool:
         first = pool.submit(cache.obtain, name_of(), make_slowly, reader_of())
         while not folder.exists() or len(list_files(folder)) < 2:

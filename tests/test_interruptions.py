@@ -29,7 +29,7 @@ pytestmark = [pytest.mark.slow, pytest.mark.small_panels]
 
 INTERRUPTED = 130
 NEVER = -2
-_PATIENCE_SECONDS = 60
+_PATIENCE_SECONDS = 300
 
 
 class Ended(NamedTuple):
