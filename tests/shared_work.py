@@ -104,10 +104,10 @@ def share_migrations() -> None:
 def _dump_sqlite(connection: sa.Connection) -> Iterator[Statement]:
     """Yield the statements that make a database again; its triggers come after its rows."""
     query = "SELECT type, name, sql FROM sqlite_master WHERE sql IS NOT NULL ORDER BY rowid"
-    made = connection.exec_driver_sql(query).all()
+    objects = connection.exec_driver_sql(query).all()
     for kind in ("table", "index", "view", "trigger"):
-        yield from ((statement, ()) for sort, _, statement in made if sort == kind)
-        for _, name, _ in [row for row in made if row[0] == kind == "table"]:
+        yield from ((statement, ()) for sort, _, statement in objects if sort == kind)
+        for _, name, _ in [row for row in objects if row[0] == kind == "table"]:
             for row in connection.exec_driver_sql(f'SELECT * FROM "{name}"'):
                 yield f'INSERT INTO "{name}" VALUES ({", ".join("?" * len(row))})', (tuple(row),)
 
