@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from datetime import datetime, tzinfo
-from typing import Concatenate, NoReturn, ParamSpec, TypeVar
+from typing import Any, Concatenate, NoReturn, ParamSpec, TypeVar
 
 import sqlalchemy as sa
 from msgspec.structs import replace
@@ -193,6 +193,12 @@ class Backend:
     ) -> _Answer:
         """Return the answer to a question of `api.questions`; a remote registry asks its service."""
         return question(self, *values, **options)
+
+    def answer_batches(
+        self, question: Callable[..., _Answer], batches: Sequence[Sequence[str]], **options: Any
+    ) -> Iterator[_Answer]:
+        """Yield the answers to a question about several lists of `split`; a service is asked for some at a time."""
+        return (question(self, batch, **options) for batch in batches)
 
     def answer_pages(
         self,

@@ -93,8 +93,11 @@ def _identify_parts(
                     maps.append(take_unknown_map(position, array.name, part, characteristic[0]))
     inputs: dict[str, tuple[IdentifiedInput, ...]] = {}
     checksums_of_parts = list(dict.fromkeys(sha256 for *_, checksums in parts for sha256 in checksums))
-    for batch in backend.split(checksums_of_parts, CHECKSUMS_OF_ONE_QUESTION):
-        inputs.update(zip(batch, backend.answer(list_inputs, batch, as_of=revision), strict=True))
+    batches = backend.split(checksums_of_parts, CHECKSUMS_OF_ONE_QUESTION)
+    for batch, answer in zip(
+        batches, backend.answer_batches(list_inputs, batches, as_of=revision), strict=True
+    ):
+        inputs.update(zip(batch, answer, strict=True))
     identified = tuple(
         IdentifiedPart(
             name, gain_range, position, tuple(version for sha256 in checksums for version in inputs[sha256])

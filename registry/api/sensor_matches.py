@@ -68,8 +68,8 @@ def match_sensors(
     answers: list[SensorMatch] = []
     without_patterns = 0
     patterns = [format_pattern(unknown.pattern) for unknown in maps if unknown.pattern is not None]
-    for batch in backend.split(patterns, PATTERNS_OF_ONE_QUESTION) or [[]]:
-        answer = backend.answer(match_patterns, batch, algorithm=ALGORITHM, as_of=revision)
+    batches = backend.split(patterns, PATTERNS_OF_ONE_QUESTION) or [[]]
+    for answer in backend.answer_batches(match_patterns, batches, algorithm=ALGORITHM, as_of=revision):
         answers += answer.matches
         without_patterns = answer.without_patterns
     matches = iter(answers)

@@ -22,8 +22,11 @@ from registry.identifiers import Dataset
 from registry.instants import Instant
 from registry.lookup.revisions import AsOfRef, RevisionRef, unknown_revision_error
 from registry.lookup.run_instants import require_start
+from registry.parallel import map_in_threads
 from registry.timezones import find_recorded_zone
 from registry.transport import Service
+
+_REQUESTS_AT_ONCE = 8  # as many as a worker looks up at once
 
 
 class ServedHead(msgspec.Struct, frozen=True):
@@ -83,6 +86,16 @@ class RemoteBackend(Backend):
         arguments = dict(inspect.signature(question).bind(self, *values, **options).arguments)
         as_of = arguments.pop("as_of", None)
         return ask(self, reading, arguments, as_of)
+
+    def answer_batches(
+        self, question: Callable[..., Any], batches: Sequence[Sequence[str]], **options: Any
+    ) -> Iterator[Any]:
+        """Yield the answers of the service to a question about several lists, several at a time."""
+
+        def ask_one(batch: Sequence[str]) -> Any:
+            return self.answer(question, batch, **options)
+
+        return map_in_threads(ask_one, batches, threads=_REQUESTS_AT_ONCE)
 
     def answer_pages(self, question: Callable[..., Any], *values: Any, **options: Any) -> Iterator[Any]:
         """Yield the answers of the service to a question, page by page."""
