@@ -11,6 +11,7 @@ from functools import wraps
 from pathlib import Path
 from typing import Any
 
+from registry import instants
 from registry.api.detector_constants import DetectorConstants
 from registry.api.detectors import Detectors
 from registry.api.panels import Aliases, Panels
@@ -74,7 +75,7 @@ class Comparison:
                 return method(noun, *values, **options)
             self._is_nested = True
             try:
-                with tempfile.TemporaryDirectory() as folder:
+                with tempfile.TemporaryDirectory() as folder, _stop_clock():
                     twin = _copy_output(name, values, Path(folder))
                     local = _take(lambda: method(noun, *values, **options))
                     remote = _ask_service(vars(noun)["_backend"], owner, name, twin, options)
@@ -92,6 +93,17 @@ class Comparison:
             return local
 
         return ask
+
+
+@contextmanager
+def _stop_clock() -> Iterator[None]:
+    """Let both be asked at one moment."""
+    former, present = instants.now, instants.now()
+    instants.now = lambda: present
+    try:
+        yield
+    finally:
+        instants.now = former
 
 
 def _copy_output(name: str, values: tuple[Any, ...], folder: Path) -> tuple[Any, ...]:

@@ -234,6 +234,14 @@ def test_a_long_list_comes_in_pages(client: Client) -> None:
     assert client.get(f"{client.pin}/runs?skip=9999999999") == []
 
 
+def test_an_answer_that_is_too_large_to_be_sent_at_once_is_refused(
+    client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("registry.service.responses._MAX_BODY", 500)
+    assert client.refuse(f"{client.pin}/validity-facts/M068") == (400, 2)
+    assert client.get(f"{client.pin}/tags?limit=1") != []
+
+
 def test_a_client_asks_for_all_pages(
     location: RegistryLocation, client: Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -6,7 +6,14 @@ from typing import Any
 
 from starlette.responses import Response
 
-from registry.errors import CorruptionError, LeftOutError, RegistryError, SchemaError, UnavailableError
+from registry.errors import (
+    CorruptionError,
+    LeftOutError,
+    RegistryError,
+    RequestError,
+    SchemaError,
+    UnavailableError,
+)
 from registry.records.json import encode, to_builtins
 from registry.records.refusals import STATUSES, build_refusal
 from registry.service.kept_answers import EncodedAnswer
@@ -18,6 +25,7 @@ UNKEPT = "no-store"
 
 _RETRY_SECONDS = 2
 _MISSING = 404
+_MAX_BODY = 128 << 20
 _POLICY = b"default-src 'none'"
 # What they say about files and servers is for the operator.
 _PRIVATE = (CorruptionError, SchemaError, UnavailableError)
@@ -32,8 +40,14 @@ def encode_answer(
     etag: bytes = b"",
     more: tuple[tuple[bytes, bytes], ...] = (),
 ) -> EncodedAnswer:
-    """Return a value as it is sent."""
+    """Return a value as it is sent; refuse one that is too large to be sent at once."""
     body = encode(redact(to_builtins(value)) if public else value)
+    if len(body) > _MAX_BODY:
+        raise RequestError(
+            f"the answer has {len(body) >> 20} MiB, more than the {_MAX_BODY >> 20} MiB of one answer: ask for less at"
+            " once",
+            bytes=len(body),
+        )
     return build_answer(body, b"application/json", keeping=keeping, status=status, etag=etag, more=more)
 
 
