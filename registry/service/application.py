@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Awaitable, Callable, Mapping
-from typing import Any
+from typing import Any, TypeVar
 from urllib.parse import urlencode
 
 from starlette.applications import Starlette
@@ -23,6 +23,7 @@ from registry.heads import Head
 from registry.identifiers import quote
 from registry.lookup.revisions import AsOf
 from registry.service.gate import KINDS, Gate, find_url, is_known
+from registry.service.kept_answers import EncodedAnswer
 from registry.service.objects import build_headers, find_object, parse_digest
 from registry.service.openapi import build_document
 from registry.service.pages.endpoints import Site
@@ -42,6 +43,10 @@ from registry.stated_times import is_stated_time
 
 _LOG = logging.getLogger("registry.service")
 _PROGRAM_PATHS = ("v1", "healthz", "metrics")
+_QUICK = {"versions.validity": "at"}
+"""Readings that need one probe of an index for each panel where this argument is stated."""
+
+_Result = TypeVar("_Result")
 _Endpoint = Callable[[Request], Awaitable[Response]]
 
 
@@ -136,14 +141,10 @@ class _Answers:
             etag = self._state.build_etag(url.decode(errors="replace")) if is_lasting else b""
             self._state.metrics.count_kept("missed")
             keeping = PINNED if is_lasting else LIVE
-            try:
-                value = await self._look_up(lambda: reading.answer(self._state.registry, pin, arguments))
-            except (NotFoundError, NotValidError) as error:
-                if not await self._is_recorded(pin):  # what is not found may come with its revision
-                    raise
-                answer = encode_refusal(error, public=self._state.options.public, keeping=keeping)
-            else:
-                answer = encode_answer(
+
+            def find_answer() -> EncodedAnswer:
+                value = reading.answer(self._state.registry, pin, arguments)
+                return encode_answer(
                     value if form == "record" else reading.simplify(value),
                     keeping=keeping,
                     public=self._state.options.public,
@@ -152,6 +153,14 @@ class _Answers:
                         reading, arguments, value, f"/v1/r/{request.path_params['pin']}", []
                     ),
                 )
+
+            try:
+                is_quick = _QUICK.get(reading.name) in arguments
+                answer = await self._look_up(find_answer, is_quick=is_quick)
+            except (NotFoundError, NotValidError) as error:
+                if not await self._is_recorded(pin):  # what is not found may come with its revision
+                    raise
+                answer = encode_refusal(error, public=self._state.options.public, keeping=keeping)
             if is_lasting:
                 self._state.kept.put(url, answer)
             if is_known(dict(request.scope["headers"]), etag) and answer.status == 200:
@@ -192,10 +201,10 @@ class _Answers:
 
         return send
 
-    async def _look_up(self, find: Callable[[], Any]) -> Any:
+    async def _look_up(self, find: Callable[[], _Result], *, is_quick: bool = False) -> _Result:
         began = time.perf_counter()
         try:
-            return await self._state.look_up(find)
+            return await self._state.look_up(find, is_quick=is_quick)
         finally:
             self._state.metrics.count_lookup(time.perf_counter() - began)
 
@@ -204,10 +213,11 @@ class _Answers:
         _read_query(request, set())
         sha256 = parse_digest(request.path_params["sha256"])
         headers = build_headers(sha256)
-        path = await self._state.look_up(lambda: find_object(self._state.store, sha256))
+        path, status = await self._state.look_up(lambda: find_object(self._state.store, sha256))
         if is_known(dict(request.scope["headers"]), headers["etag"].encode()):
             return Response(status_code=304, headers=headers)
-        return FileResponse(path, headers=headers, media_type="application/octet-stream")
+        media_type = "application/octet-stream"
+        return FileResponse(path, headers=headers, media_type=media_type, stat_result=status)
 
     async def send_document(self, request: Request) -> Response:
         """Send the OpenAPI document."""

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import base64
+import os
 import re
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -25,12 +27,22 @@ def parse_digest(text: str) -> str:
     return text
 
 
-def find_object(store: ContentStore, sha256: str) -> Path:
-    """Return the path of a stored file; raise a `NotFoundError` where there is none, or that it was left out."""
-    if not store.has_object(sha256):
-        refuse_left_out(store.root, sha256)
-        raise NotFoundError(f"object {sha256} is not in the store", sha256=sha256)
-    return store.object_path(sha256)
+def find_object(store: ContentStore, sha256: str) -> tuple[Path, os.stat_result]:
+    """Return the path of a stored file, and its status.
+
+    Raises
+    ------
+    NotFoundError
+        There is none.
+    LeftOutError
+        A partial snapshot has left it out.
+    """
+    if store.has_object(sha256):
+        path = store.object_path(sha256)
+        with suppress(FileNotFoundError):  # it was removed meanwhile
+            return path, path.stat()
+    refuse_left_out(store.root, sha256)
+    raise NotFoundError(f"object {sha256} is not in the store", sha256=sha256)
 
 
 def build_headers(sha256: str) -> dict[str, str]:

@@ -44,7 +44,7 @@ def serve(
     import_extra("jinja2", "serve", "jinja2, which its pages are made with, is not installed")
     open_to_serve(settings).close()  # what is wrong is said here, not by every worker
     _refuse_taken_port(host, port)
-    from granian.constants import Interfaces
+    from granian.constants import Interfaces, RuntimeModes
     from granian.http import HTTP1Settings
 
     os.environ["CALREG_DATABASE"], os.environ["CALREG_STORE"] = settings.database, str(settings.store)
@@ -57,6 +57,7 @@ def serve(
         workers=workers,
         factory=True,
         backlog=_BACKLOG,
+        runtime_mode=RuntimeModes.st,  # a third less of the processor for a file that is sent
         websockets=False,
         log_access=False,
         log_level="warning",
