@@ -29,6 +29,7 @@ _MAX_FILE_SIZE = 4096
 _SHOWN_DIGITS = 16
 _SEAL_DIGITS = 64
 _HEAD = re.compile(r"([0-9]{1,10}):([0-9a-f]{16,64})", re.ASCII | re.IGNORECASE)
+_PIN = re.compile(r"(0|[1-9][0-9]{0,9})-([0-9a-f]{16})", re.ASCII)
 _NOT_WRITABLE = {errno.EACCES, errno.EPERM, errno.EROFS}
 
 
@@ -47,6 +48,11 @@ class Head(msgspec.Struct, frozen=True):
 
     def __str__(self) -> str:
         return f"{self.number}:{self.seal}"
+
+    @property
+    def pin(self) -> str:
+        """The text that names it in URLs and settings: ``4-4f4a7c033166d624``."""
+        return f"{self.number}-{shorten_seal(self.seal)}"
 
 
 def parse_head(text: str) -> Head:
@@ -69,6 +75,23 @@ def parse_whole_head(text: str) -> Head:
             head=text,
         )
     return head
+
+
+def parse_pin(text: str) -> Head:
+    """Parse ``NUMBER-SEAL`` with 16 digits of the seal; raise a `RequestError` for another text."""
+    match = _PIN.fullmatch(text)
+    if match is None:
+        raise RequestError(
+            f"{quote(text)} is not a pin: the number of a revision, a hyphen, and 16 digits of its seal, as in"
+            " 4-4f4a7c033166d624",
+            pin=text,
+        )
+    return Head(int(match[1]), match[2])
+
+
+def is_pin(text: str) -> bool:
+    """Tell whether the text is a pin: no instant, tag or head is of its form."""
+    return _PIN.fullmatch(text) is not None
 
 
 def is_head(text: str) -> bool:

@@ -11,7 +11,10 @@ from typing import NamedTuple
 from registry.configuration import Default, read_folder_defaults, read_user_defaults
 from registry.errors import Remedy, RequestError, UnavailableError
 from registry.files import make_absolute
+from registry.identifiers import quote
 from registry.secrets import mask_url
+
+PIN_VARIABLE, OFFLINE_VARIABLE = "CALREG_PIN", "CALREG_OFFLINE"
 
 _SQLITE_PREFIX = "sqlite:///"
 _SERVER_PREFIXES = ("postgresql://", "postgres://", "postgresql+psycopg://")
@@ -142,7 +145,12 @@ def list_settings(database: str | None = None, store: str | Path | None = None) 
         )
     else:
         location = find_location(database, store)
-    return [*location, zone, *others, _find_pager(defaults)]
+    sessions = [
+        Setting(name, value, "environment", variable)
+        for name, variable in (("pin", PIN_VARIABLE), ("offline", OFFLINE_VARIABLE))
+        if (value := os.environ.get(variable))
+    ]
+    return [*location, zone, *others, _find_pager(defaults), *sessions]
 
 
 def _find_pager(defaults: dict[str, Default]) -> Setting:
@@ -158,6 +166,28 @@ def find_service_url(database: str | None = None) -> str | None:
     """Return the URL of the service through which the registry is read, None where its database is opened."""
     url = database or os.environ.get("CALREG_DATABASE")
     return url if url is not None and is_service_url(url) else None
+
+
+def find_pin_text() -> str | None:
+    """Return the pin that ``CALREG_PIN`` states, None where it is not set."""
+    return os.environ.get(PIN_VARIABLE) or None
+
+
+def refuse_pin(action: str) -> None:
+    """Raise `RequestError` where ``CALREG_PIN`` is set, for an action that changes a registry or serves all of it."""
+    text = find_pin_text()
+    if text is not None:
+        raise RequestError(
+            f"{PIN_VARIABLE} is {quote(text)}, and a pin is for reading: unset it to {action}", pin=text
+        )
+
+
+def is_offline() -> bool:
+    """Tell whether ``CALREG_OFFLINE`` says that no service may be asked; refuse another text than 0 and 1."""
+    text = os.environ.get(OFFLINE_VARIABLE, "").strip()
+    if text not in {"", "0", "1"}:
+        raise RequestError(f"{OFFLINE_VARIABLE} is 1, or 0 and not set, and not {quote(text)}")
+    return text == "1"
 
 
 def is_service_url(url: str) -> bool:

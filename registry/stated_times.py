@@ -10,6 +10,7 @@ import re
 from datetime import datetime, timedelta, tzinfo
 
 from registry.errors import InstantError
+from registry.heads import is_pin
 from registry.identifiers import format_count, quote
 from registry.instants import (
     EARLIEST,
@@ -35,7 +36,7 @@ _DAYS = {"day": 1, "week": 7}  # of the calendar: at the same time of day
 
 def is_stated_time(text: str) -> bool:
     """Tell whether a text is meant as a time, also where it is wrong: not a short number or a name."""
-    return text in WORDS or _TIME_START.match(text) is not None
+    return text in WORDS or (_TIME_START.match(text) is not None and not is_pin(text))
 
 
 def parse_stated_time(text: str, timezone: Zone, present: Instant) -> Instant:

@@ -173,7 +173,7 @@ def _fonts_of_pictures(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Non
 @pytest.fixture(autouse=True)
 def _isolated_settings(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """Keep tests away from the registry of the person who runs them."""
-    variables = ("DATABASE", "STORE", "TIMEZONE", "PAGER", "CACHE", "CACHE_LIMIT")
+    variables = ("DATABASE", "STORE", "TIMEZONE", "PAGER", "CACHE", "CACHE_LIMIT", "PIN", "OFFLINE")
     for name in variables:
         monkeypatch.delenv(f"CALREG_{name}", raising=False)
     monkeypatch.setenv("PAGER", "cat")

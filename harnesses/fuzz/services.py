@@ -8,9 +8,9 @@ from urllib.parse import parse_qsl
 
 from harnesses.fuzz.target import Target, call_parser, decode_text
 from registry.api.file_questions import parse_pattern
-from registry.api.pins import format_pin, parse_pin
 from registry.api.readings import READINGS
 from registry.database.names_of_service import parse_names
+from registry.heads import is_pin, parse_pin
 from registry.patterns import PATTERN_SIZE
 from registry.records.refusals import build_refusal, parse_refusal
 from registry.service.objects import parse_digest
@@ -21,7 +21,8 @@ _PIN = b"4-4f4a7c033166d624"
 def _feed_url(_: Path, data: bytes) -> None:
     text = decode_text(data)
     pin = call_parser(lambda: parse_pin(text))
-    assert pin is None or format_pin(pin) == text
+    assert (pin is not None) == is_pin(text)
+    assert pin is None or pin.pin == text
     digest = call_parser(lambda: parse_digest(text))
     assert digest is None or digest == text
     pattern = call_parser(lambda: parse_pattern(text))
@@ -67,9 +68,10 @@ SERVICE_TARGETS = (
             b"target=M068&kind=gain&at=2018-02-10T08:15:00Z&form=record",
             b"version=12&limit=3&before=4&withdrawn=true",
             b"since=4:4f4a7c033166d624&panel=M068&panel=M0*&after=0",
+            b"since=2018-4f4a7c033166d624",
         ],
         (
-            "registry.api.pins",
+            "registry.heads",
             "registry.api.parameters",
             "registry.api.readings",
             "registry.api.file_questions",

@@ -13,8 +13,10 @@ from pathlib import Path
 
 from registry.api.arguments import check_arguments
 from registry.api.backend import Note
+from registry.api.pins import choose_pin
 from registry.api.registry import Registry
 from registry.database.creation import downgrade_database, upgrade_database
+from registry.heads import Head
 from registry.instants import Instant
 from registry.settings import find_service_url, find_settings, location_warnings
 
@@ -36,6 +38,7 @@ def open_registry(
     timezone: str | None = None,
     note: Note | None = None,
     present: Instant | None = None,
+    pin: str | Head | None = None,
 ) -> Registry:
     """Open a registry that is there.
 
@@ -55,6 +58,10 @@ def open_registry(
         as an instant: ``2018-02-10 is 2018-02-10T08:00:00Z (America/Los_Angeles)``.
     present
         The instant to which ``yesterday`` and such words are relative; by default that of each request.
+    pin
+        The revision as of which the session answers, with 16 digits of its seal, ``4-4f4a7c033166d624``, or a head; by
+        default ``CALREG_PIN``, else the newest: through a service that of this moment, else that of each request. An
+        `as_of` may name it or an earlier one, and nothing is recorded.
 
     Raises
     ------
@@ -63,14 +70,18 @@ def open_registry(
     SchemaError
         The database's schema is older, newer, or not a registry's.
     ConflictError
-        The store belongs to another registry.
+        The store belongs to another registry, or the pin is of another history.
+    NotFoundError
+        There is no revision with the number of the pin.
     """
+    chosen = choose_pin(pin)
     url = find_service_url(database)
     if url is not None:
         from registry.api.remote.registry import RemoteRegistry
 
-        return RemoteRegistry(url, timezone=timezone, note=note, present=present)
-    return Registry(find_settings(database, store), timezone=timezone, note=note, present=present)
+        return RemoteRegistry(url, timezone=timezone, note=note, present=present, pin=chosen)
+    settings = find_settings(database, store)
+    return Registry(settings, timezone=timezone, note=note, present=present, pin=chosen)
 
 
 @check_arguments

@@ -35,8 +35,9 @@ class Administration(CheckedMethods):
         note: Note | None = None,
         present: Instant | None = None,
         read_only: bool = False,
+        pin: Head | None = None,
     ) -> None:
-        self._backend = open_backend(settings, timezone, note, present, read_only=read_only)
+        self._backend = open_backend(settings, timezone, note, present, read_only=read_only, pin=pin)
 
     @property
     def id(self) -> str:
@@ -44,8 +45,19 @@ class Administration(CheckedMethods):
         return self._backend.database.registry_id
 
     @property
+    def pin(self) -> Head | None:
+        """The revision that was pinned when the registry was opened: every answer is as of it, or of an earlier one.
+
+        None where each answer is as of the newest revision. ``registry.head.pin`` is the text that pins the newest.
+        """
+        return self._backend.chosen_pin
+
+    @property
     def head(self) -> Head:
-        """The newest revision with its seal, which stands for the whole history; as text ``NUMBER:SEAL``."""
+        """The newest revision with its seal, which stands for the whole history; as text ``NUMBER:SEAL``.
+
+        With a pin that is the newest one of this session.
+        """
         return self.find_head()
 
     def find_head(self, as_of: AsOf = None) -> Head:

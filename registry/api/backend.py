@@ -17,18 +17,26 @@ from msgspec.structs import replace
 
 from registry import instants
 from registry.api.arguments import CheckedMethods
+from registry.api.change_outcomes import build_outcome
 from registry.authorship import build_signature
 from registry.database.change import Change
+from registry.database.seals import find_head
 from registry.database.transactions import Database
 from registry.errors import InstantError, RequestError
 from registry.heads import Head, HeadFile
 from registry.identifiers import Dataset, is_dataset, is_m_number, parse_typed_m_number
 from registry.instants import Instant
-from registry.lookup import versions
 from registry.lookup.aliases import list_aliases_with_m_number
 from registry.lookup.name_lists import find_panels_of_names
 from registry.lookup.panels import find_panels
-from registry.lookup.revisions import AsOfRef, RevisionRef, find_revision_number, parse_as_of
+from registry.lookup.revisions import (
+    AsOfRef,
+    RevisionRef,
+    find_revision_number,
+    later_revision_error,
+    parse_as_of,
+    unknown_revision_error,
+)
 from registry.lookup.run_instants import find_run_start
 from registry.lookup.tags import refuse_tagged_word
 from registry.lookup.targets import Target, find_target
@@ -119,6 +127,8 @@ class Backend:
         Is told how texts were read as instants.
     present
         The instant to which words such as ``yesterday`` are relative, None for that of each request.
+    chosen_pin
+        The revision that was chosen for this session, as of which it answers; None for the newest one.
     """
 
     database: Database
@@ -126,6 +136,7 @@ class Backend:
     chosen_zone: tzinfo | None
     note: Note | None = None
     present: Instant | None = None
+    chosen_pin: Head | None = None
 
     def __reduce__(self) -> NoReturn:
         """Refuse to be copied or sent to another process."""
@@ -175,7 +186,7 @@ class Backend:
                 if not self.store.has_object(sha256):
                     self._store_file(file)
             record(change)
-            outcome = _build_outcome(change, dry_run=dry_run)
+            outcome = build_outcome(change, dry_run=dry_run)
             note_count, warning_count = len(change.notes), len(change.warnings)
         # The store's head is written after the answer is read.
         return replace(
@@ -226,7 +237,30 @@ class Backend:
             return find_recorded_zone(read_timezone(known))
 
     def read_as_of(self, as_of: AsOfRef, connection: sa.Connection | None = None) -> RevisionRef:
-        """Return the reference that a text stands for: of an instant, whatever the text is in a moment."""
+        """Return the reference that a text stands for: of an instant, whatever the text is in a moment.
+
+        In a session with a pin it is one of that revision or of an earlier one; later ones are refused.
+        """
+        reference = self._parse_as_of(as_of, connection)
+        return reference if self.chosen_pin is None else self._limit(reference, self.chosen_pin, connection)
+
+    def _limit(self, reference: RevisionRef, pin: Head, connection: sa.Connection | None) -> RevisionRef:
+        """Return a reference to a revision that is not after the pin."""
+        if reference.by == "newest":
+            return RevisionRef("pinned", pin.number)
+        if reference.by == "pinned":
+            return reference
+        if reference.by == "back":
+            return RevisionRef("number", count_back(reference, pin.number))
+        with self._connect(connection) as known:
+            number = find_revision_number(known, reference)
+        if number <= pin.number:
+            return reference
+        if reference.by == "instant":  # of what was recorded until then, this session knows what was pinned
+            return RevisionRef("pinned", pin.number)
+        raise later_revision_error(number, pin)
+
+    def _parse_as_of(self, as_of: AsOfRef, connection: sa.Connection | None) -> RevisionRef:
         if isinstance(as_of, str):
             if _BACK.fullmatch(as_of):
                 return RevisionRef("back", -int(as_of))
@@ -326,6 +360,14 @@ class Noun(CheckedMethods):
         self._backend = backend
 
 
+def count_back(reference: RevisionRef, newest: int) -> int:
+    """Return the number of a revision that is counted from the newest one; refuse one before the first."""
+    number = newest - int(str(reference.value))
+    if number < 1:
+        raise unknown_revision_error(reference, newest)
+    return number
+
+
 def open_backend(
     settings: Settings,
     timezone: str | None,
@@ -333,6 +375,7 @@ def open_backend(
     present: Instant | None = None,
     *,
     read_only: bool = False,
+    pin: Head | None = None,
 ) -> Backend:
     """Open the database and the store of a registry; see `open_registry`."""
     zone = choose_zone(settings) if timezone is None else find_zone(timezone)
@@ -340,10 +383,19 @@ def open_backend(
     store = ContentStore(settings.store)
     try:
         store.refuse_other_registry(database.registry_id)
+        if pin is not None:
+            pin = find_whole_head(database, pin)
+            database.pin = pin
     except BaseException:
         database.close()
         raise
-    return Backend(database, store, zone, note, present)
+    return Backend(database, store, zone, note, present, pin)
+
+
+def find_whole_head(database: Database, pin: Head) -> Head:
+    """Return a pin with all digits of its seal; refuse one of another history."""
+    with database.read_transaction() as connection:
+        return find_head(connection, find_revision_number(connection, pin))
 
 
 def choose_zone(settings: Settings) -> tzinfo | None:
@@ -360,34 +412,3 @@ def choose_zone(settings: Settings) -> tzinfo | None:
             f"'timezone' in {setting.where!r} is not a time zone; a name like America/Los_Angeles is expected",
             file=setting.where,
         ) from None
-
-
-def _build_outcome(change: Change, *, dry_run: bool) -> Outcome:
-    # Only needed after a write.
-    from registry.lookup.changes import list_changes
-    from registry.lookup.consequences import Consequences, find_consequences
-    from registry.lookup.readout_warnings import list_readout_warnings
-
-    connection, number = change.connection, change.revision
-    # Only tables that the change touched are queried: each statement is a round trip to a server.
-    consequences = find_consequences(change, number) if number else Consequences()
-    readout_warnings = list_readout_warnings(connection, change.recorded, number) if number else []
-    new, gone = change.recorded["version"], change.withdrawn["version"]
-    list_versions = versions.list_versions_of_revision
-    recorded = tuple(list_versions(connection, number, "recorded_in", new)) if number and new else ()
-    withdrawn = tuple(list_versions(connection, number, "withdrawn_in", gone)) if number and gone else ()
-    touched = change.recorded | change.withdrawn
-    return Outcome(
-        revision=None if dry_run else number,
-        dry_run=dry_run,
-        versions=recorded,
-        withdrawn=withdrawn,
-        unchanged=tuple(versions.list_versions_with_numbers(connection, change.unchanged, None)),
-        facts=list_changes(connection, number, recorded, withdrawn, touched) if number else (),
-        notes=(*change.notes, *consequences.notes),
-        warnings=(*change.warnings, *consequences.warnings, *readout_warnings),
-        superseded_runs=tuple(change.superseded_runs),
-        affected_runs=consequences.runs,
-        affected_exports=consequences.exports,
-        same_constants=consequences.same_constants,
-    )

@@ -59,7 +59,7 @@ from registry.identifiers import quote
 from registry.lookup.revisions import read_newest_revision
 from registry.parallel import Progress, no_progress
 from registry.records import RegistryCopy
-from registry.settings import find_settings, mask_database_url
+from registry.settings import find_settings, mask_database_url, refuse_pin
 from registry.store import ContentStore
 
 FILE_NAME = "backup.json"
@@ -275,6 +275,7 @@ def restore_registry(
     DocumentError, SchemaError, UnavailableError
         The backup cannot be read or is of newer software, or the database or the store cannot be written.
     """
+    refuse_pin("restore a registry")
     lost = None if lost_head is None else parse_whole_head(lost_head)
     refuse_unrecordable(comment or "", "the comment")
     folder = make_absolute(Path(folder))

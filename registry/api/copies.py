@@ -26,7 +26,7 @@ from registry.heads import HeadFile
 from registry.lookup.revisions import read_newest_revision
 from registry.parallel import Progress, no_progress
 from registry.records import RegistryCopy
-from registry.settings import find_settings, mask_database_url
+from registry.settings import find_settings, mask_database_url, refuse_pin
 from registry.store import ContentStore
 
 _WHAT = "the move"
@@ -69,6 +69,7 @@ def copy_registry(
     UnavailableError
         A database or a store cannot be used, or stored files cannot be read: the registry has not moved.
     """
+    refuse_pin("move the registry")
     settings = find_settings(database, store)
     new = find_settings(to, to_store or settings.store)
     backend = open_backend(settings, None)

@@ -14,7 +14,7 @@ from registry.errors import RequestError
 from registry.files import translate_os_errors
 from registry.heads import Head, HeadFile, StoreHead
 from registry.registration.timezones import record_timezone
-from registry.settings import Settings
+from registry.settings import Settings, refuse_pin
 from registry.store import ContentStore
 from registry.timezones import find_zone
 
@@ -23,6 +23,7 @@ def make_registry(settings: Settings, timezone: str | None, comment: str | None)
     """Make the database and the store, or upgrade them; see `create_registry`."""
     from registry.api.attempts import note_schema  # not needed by a look-up
 
+    refuse_pin("make or upgrade a registry")
     content = ContentStore(settings.store)
     owner = content.read_owner()
     if comment is not None and timezone is None:

@@ -70,7 +70,7 @@ def try_record_export(
     committed to its store. An export that was recorded before, with this document, is not recorded again.
     """
     try:
-        with backend.database.write_transaction(signature) as change:
+        with backend.database.write_transaction(signature, of_export=True) as change:
             if list_exports_with_file(change.connection, sha256):
                 return None
             record_export(change, document, path, sha256)

@@ -21,6 +21,7 @@ from registry.api.document_questions import (
     is_export_recorded,
     refuse_other_document,
 )
+from registry.api.pins import choose_pin
 from registry.api.replays import find_document_store, plan_replay
 from registry.api.served_runs import describe_served_wrongly, list_served_wrongly
 from registry.errors import (
@@ -115,11 +116,11 @@ def _open_document_registry(
     """Open the registry, or its service; it must be the document's."""
     url = find_service_url(database)
     if url is None:
-        backend = open_backend(find_settings(database, store), None)
+        backend = open_backend(find_settings(database, store), None, pin=choose_pin(None))
     else:
         from registry.api.remote.registry import open_remote_backend
 
-        backend = open_remote_backend(url)
+        backend = open_remote_backend(url, pin=choose_pin(None))
     try:
         backend.answer(refuse_other_document, document.registry.id, document.registry.revision)
         yield backend

@@ -147,7 +147,7 @@ def write_export(
         path = (home / layout.document).absolute()
         if not backend.is_remote:
             note_export(backend.database, path, content)
-    if request.as_of is not None:
+    if request.as_of is not None or backend.chosen_pin is not None:
         warnings += map(describe_served_wrongly, list_served_wrongly(backend, document, path))
     note = try_record_export(backend, document, path, hashlib.sha256(content).hexdigest(), signature)
     notes = ["all files were there already, with the same bytes"] if former is not None else []
@@ -208,7 +208,7 @@ def _draft_document(
             target=request.target,
             source=request.source if resolution.configuration else None,
             at=None if request.at is None else str(request.at),
-            as_of=_format_as_of(reference, facts.head.number),
+            as_of=None if request.as_of is None else _format_as_of(reference, facts.head.number),
             types=resolution.types,
             format=request.format,
             panels=() if request.panels is None else tuple(panel.panel for panel in resolution.panels),
@@ -222,8 +222,6 @@ def _draft_document(
     return _Draft(document, facts.blake3s, facts.beside)
 
 
-def _format_as_of(reference: RevisionRef, revision: int) -> str | None:
+def _format_as_of(reference: RevisionRef, revision: int) -> str:
     """Return the reference to the revision that means the same wherever and whenever the document is read."""
-    if reference.by == "newest":
-        return None
     return str(revision if reference.by in {"back", "pinned"} else reference.value)

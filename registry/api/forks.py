@@ -39,7 +39,7 @@ from registry.records import RegistryCopy
 from registry.registration.lineage import record_fork
 from registry.registration.tags import add_tag
 from registry.registration.timezones import record_timezone
-from registry.settings import Settings, find_settings, mask_database_url
+from registry.settings import Settings, find_settings, mask_database_url, refuse_pin
 from registry.store import ContentStore
 
 
@@ -76,6 +76,7 @@ def fork_registry(
     CorruptionError
         Stored files are missing or damaged, or the newest revision has no seal.
     """
+    refuse_pin("fork the registry")
     require_comment(comment, "a fork")
     refuse_unrecordable(comment, "the comment")
     new = find_settings(to, to_store)

@@ -10,7 +10,7 @@ from typing import Any, get_args, get_origin
 
 from registry import instants
 from registry.errors import InstantError, RequestError
-from registry.heads import LARGEST_NUMBER, Head, parse_head
+from registry.heads import LARGEST_NUMBER, Head, is_pin, parse_head, parse_pin
 from registry.identifiers import quote
 from registry.instants import Instant
 
@@ -82,6 +82,8 @@ class Parameter:
         return parse_iso_instant(self.url_name, text)
 
     def _parse_revision(self, text: str) -> Head | int:
+        if is_pin(text):
+            return parse_pin(text)
         return parse_head(text) if ":" in text else self._parse_number(text)
 
     def _error(self, text: str, expected: str) -> RequestError:

@@ -1,28 +1,32 @@
-"""Pins: the revision, with the beginning of its seal, that stands in the URL of an answer."""
+"""The pin of a session: the revision, with the beginning of its seal, as of which everything is answered."""
 
 from __future__ import annotations
 
-import re
-
 from registry.errors import RequestError
-from registry.heads import Head, parse_head, shorten_seal
-from registry.identifiers import quote
-
-_PIN = re.compile(r"([0-9]{1,10})-([0-9a-f]{16})", re.ASCII)
+from registry.heads import Head, is_head, parse_head, parse_pin
+from registry.settings import PIN_VARIABLE, find_pin_text
 
 
-def format_pin(head: Head) -> str:
-    """Return the part of a URL that names a head."""
-    return f"{head.number}-{shorten_seal(head.seal)}"
+def choose_pin(pin: str | Head | None) -> Head | None:
+    """Return the pin that is stated, else that of the environment; None where there is none. A head is one, too.
+
+    Raises
+    ------
+    RequestError
+        It is not a pin.
+    """
+    if isinstance(pin, Head):
+        return pin
+    if pin is not None:
+        return _parse(pin)
+    text = find_pin_text()
+    if text is None:
+        return None
+    try:
+        return _parse(text)
+    except RequestError as error:
+        raise RequestError(f"{PIN_VARIABLE}: {error}", pin=text) from None
 
 
-def parse_pin(text: str) -> Head:
-    """Return the head that a part of a URL names, its seal cut; raise a `RequestError` for another text."""
-    match = _PIN.fullmatch(text)
-    if match is None:
-        raise RequestError(
-            f"{quote(text)} is not a pin: the number of a revision, a hyphen, and 16 digits of its seal, as /v1/head"
-            " gives them",
-            pin=text,
-        )
-    return parse_head(f"{match[1]}:{match[2]}")
+def _parse(text: str) -> Head:
+    return parse_head(text) if is_head(text) else parse_pin(text)

@@ -11,7 +11,8 @@ from msgspec.structs import replace
 
 from registry import schema
 from registry.api.arguments import check_arguments
-from registry.api.backend import Backend
+from registry.api.backend import Backend, find_whole_head
+from registry.api.pins import choose_pin
 from registry.api.stale_copies import StoreWitness
 from registry.api.state_questions import list_problems
 from registry.database.engine import open_engine, read_transaction
@@ -20,7 +21,7 @@ from registry.database.refusals import translate_database_errors
 from registry.database.seals import read_seal
 from registry.database.transactions import Database
 from registry.errors import RegistryError, SchemaError
-from registry.heads import LARGEST_NUMBER, HeadFile
+from registry.heads import LARGEST_NUMBER, Head, HeadFile
 from registry.instants import Instant
 from registry.lookup.counts import count_records
 from registry.lookup.recorded_exports import list_recorded_exports
@@ -79,6 +80,7 @@ def find_status(
         return find_service_status(service, status, EXPORTS_COMPARED, _EXPORTS_SHOWN)
     by_name = {setting.name: setting.value for setting in listed}
     settings = Settings(by_name["database"], Path(by_name["store"]))
+    pin = choose_pin(None)
     status = Status(
         database=mask_database_url(settings.database),
         store=str(settings.store),
@@ -89,6 +91,8 @@ def find_status(
         with ExitStack() as stack:
             opened = Database(settings.database, HeadFile(settings.store))
             stack.callback(opened.close)
+            if pin is not None:
+                find_whole_head(opened, pin)
             store_error = _find_store_error(settings.store, opened.registry_id)
             backend = Backend(opened, ContentStore(settings.store), None)
             status = _read_opened(backend, status, has_store=store_error is None)
@@ -148,6 +152,7 @@ def _read_opened(backend: Backend, status: Status, *, has_store: bool) -> Status
             recorded_at=None if newest is None else Instant(newest.recorded_at),
             author=None if newest is None else newest.author,
             seal=seal,
+            pin=None if seal is None else Head(number, seal).pin,
             counts=count_records(connection, number),
             database_bytes=_read_size(connection, backend.database.url),
             newest_exports=tuple(exports[:_EXPORTS_SHOWN]),

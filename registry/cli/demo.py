@@ -59,7 +59,8 @@ def demo(
         "CALREG_DATABASE": f"sqlite:///{folder.absolute() / 'registry.sqlite'}",
         "CALREG_STORE": str(folder.absolute() / "store"),
     }
-    environment.pop("CALREG_TIMEZONE", None)
+    for name in ("CALREG_TIMEZONE", "CALREG_PIN"):
+        environment.pop(name, None)
     output.print_text(_describe_entry(folder))
     for heading, command in _STEPS:
         if heading:

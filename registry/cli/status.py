@@ -81,7 +81,7 @@ def _describe_newest(status: Status) -> list[str] | None:
     if status.revision == 0:
         return ["nothing is recorded yet"]
     newest = [f"revision {status.revision}  {status.recorded_at}  {status.author}"]
-    return newest if status.seal is None else [*newest, f"seal {status.seal}"]
+    return newest if status.seal is None else [*newest, f"seal {status.seal}", f"pin {status.pin}"]
 
 
 def _describe_counts(counts: Counts) -> str:

@@ -27,7 +27,7 @@ from registry.files import translate_os_errors
 from registry.identifiers import quote
 from registry.parallel import Progress, no_progress
 from registry.secrets import mask_url
-from registry.settings import sqlite_file
+from registry.settings import refuse_pin, sqlite_file
 
 
 def create_database(
@@ -140,6 +140,7 @@ def upgrade_database(url: str, *, progress: Progress = no_progress) -> tuple[str
     UnavailableError
         It is not there, or does not answer.
     """
+    refuse_pin("upgrade the schema")
     refuse_missing_file(url)
     with open_engine(url) as engine, migrations.upgrade_transaction(engine, progress=progress) as upgrade:
         if upgrade.before is None:
@@ -161,6 +162,7 @@ def downgrade_database(url: str, target: str) -> tuple[str | None, str]:
     UnavailableError
         It is not there, or does not answer.
     """
+    refuse_pin("take the schema back")
     refuse_missing_file(url)
     with open_engine(url) as engine:
         with read_transaction(engine) as connection:

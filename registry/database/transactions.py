@@ -29,6 +29,7 @@ from registry.database.refusals import translate_database_errors
 from registry.database.sealed_transactions import open_sealed_transaction
 from registry.database.seals import read_registry_id
 from registry.database.writability import refuse_read_only
+from registry.errors import RequestError
 from registry.heads import Head, HeadFile
 from registry.interruptions import note_attempt
 from registry.secrets import mask_url
@@ -51,6 +52,8 @@ class Database:
         The Id that the store must have too.
     closure
         Why it took no writes when it was opened; None where it took them.
+    pin
+        The revision as of which the session answers, which then records nothing; None where it may.
 
     Raises
     ------
@@ -63,6 +66,7 @@ class Database:
     def __init__(self, url: str, head_file: HeadFile | None = None, *, read_only: bool = False) -> None:
         self.url = url
         self.head_file = head_file
+        self.pin: Head | None = None
         self._engine = make_engine(url, read_only=read_only)
         try:
             with translate_database_errors(url):
@@ -109,6 +113,7 @@ class Database:
         *,
         dry_run: bool = False,
         lost: Head | None = None,
+        of_export: bool = False,
     ) -> Iterator[Change]:
         """Open a writer's transaction: sealed and committed as one revision at the end, or not at all.
 
@@ -118,12 +123,18 @@ class Database:
             Roll it back at the end: everything is checked and returned, nothing is recorded.
         lost
             The head of the store that this history lacks, and goes on without.
+        of_export
+            An export is recorded, which is no revision, and may be made of a pinned one.
 
         Raises
         ------
         ConflictError
             The history lacks what was committed to the store.
+        RequestError
+            The session is pinned to a revision.
         """
+        if not of_export:
+            self._refuse_pinned()
         refuse_unrecordable(comment or "", "the comment")
         self.refuse_closed()
         with open_sealed_transaction(
@@ -144,8 +155,16 @@ class Database:
         with self.write_transaction(signature, dry_run=True, lost=lost) as change:
             change.ensure_revision()
 
+    def _refuse_pinned(self) -> None:
+        if self.pin is not None:
+            raise RequestError(
+                f"the session is pinned to {self.pin.pin}, and records nothing: leave the pin out to write",
+                pin=self.pin.pin,
+            )
+
     def late_seal_transaction(self, number: int) -> AbstractContextManager[LateSeal]:
         """Open a writer's transaction that seals a revision, which must be the newest and have no seal."""
+        self._refuse_pinned()
         self.refuse_closed()
         return open_sealed_transaction(
             self._engine, self.url, self.head_file, partial(LateSeal, number=number)
@@ -214,11 +233,13 @@ class Database:
 
     def mend_guards(self) -> list[str]:
         """Replace the guards where they are not those of this software; return a sentence for each difference."""
+        self._refuse_pinned()
         with translate_database_errors(self.url), write_transaction(self._engine) as connection:
             return mend_guards(connection)
 
     def grant_roles(self, readers: Sequence[str], writers: Sequence[str], *, apply: bool) -> list[str]:
         """Return the statements that make roles readers and writers, and `apply` them; see `roles.build_grants`."""
+        self._refuse_pinned()
         with translate_database_errors(self.url), write_transaction(self._engine) as connection:
             statements = roles.build_grants(connection, readers, writers)
             if apply:

@@ -12,7 +12,7 @@ import sqlalchemy as sa
 
 from registry import instants, schema
 from registry.errors import InstantError, NotFoundError, Remedy, RequestError
-from registry.heads import LARGEST_NUMBER, Head, is_head, parse_head
+from registry.heads import LARGEST_NUMBER, Head, is_head, is_pin, parse_head, parse_pin
 from registry.identifiers import quote
 from registry.instants import Instant, Zone
 from registry.lookup.quoted_heads import find_number_of_head
@@ -97,7 +97,7 @@ def parse_as_of(as_of: AsOfRef, timezone: Zone = UTC) -> RevisionRef:
     """Parse a reference: in text, 14 digits and ISO times with their offset are instants, fewer digits a revision.
 
     Words that mean another instant in a moment are not read here: see `Backend.read_as_of`. ``NUMBER:SEAL`` is a
-    revision that has this seal, or one that begins with it; all else is a tag.
+    revision that has this seal, or one that begins with it, and so is a pin, ``NUMBER-SEAL``; all else is a tag.
 
     Raises
     ------
@@ -125,6 +125,8 @@ def _parse_text(text: str, timezone: Zone) -> RevisionRef:
     digits = text.isascii() and text.isdecimal()
     if digits and len(text) < _STAMP_DIGITS:
         return RevisionRef("number", int(text))
+    if is_pin(text):
+        return RevisionRef("head", parse_pin(text))
     if digits or _ISO_TIME_START.match(text):
         return _past_instant_ref(instants.parse_instant(text, timezone))
     if is_head(text):
@@ -213,6 +215,15 @@ def unknown_revision_error(reference: RevisionRef, newest: int) -> NotFoundError
         return NotFoundError(sentence, revision=-int(str(reference.value)), newest=newest)
     number = reference.value.number if isinstance(reference.value, Head) else reference.value
     return NotFoundError(f"there is no revision {number}; {known}", revision=number, newest=newest)
+
+
+def later_revision_error(number: int, pin: Head) -> NotFoundError:
+    """Return the refusal of a revision after the one to which a session is pinned."""
+    return NotFoundError(
+        f"revision {number} is later than the pin {pin.pin}, and this session knows nothing after that",
+        revision=number,
+        pin=pin.pin,
+    )
 
 
 def require_comment(comment: str | None, what: str) -> None:

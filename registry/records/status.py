@@ -45,8 +45,8 @@ class Status(Struct, frozen=True):
         The URL, without its password.
     schema
         That of the database; ``software_schema`` is the one that this software needs.
-    seal
-        That of the newest revision.
+    seal, pin
+        That of the newest revision, and the text that pins a session to it.
     database_bytes
         The size of the database: a file, or what the server says.
     newest_exports
@@ -68,6 +68,7 @@ class Status(Struct, frozen=True):
     recorded_at: Instant | None = None
     author: str | None = None
     seal: str | None = None
+    pin: str | None = None
     counts: Counts | None = None
     database_bytes: int | None = None
     newest_exports: tuple[RecordedExport, ...] = ()

@@ -16,10 +16,9 @@ from starlette.routing import Route
 
 from registry.api.drawings import DRAWINGS, Drawing
 from registry.api.parameters import parse_iso_instant
-from registry.api.pins import parse_pin
 from registry.api.readings import API, READINGS, Freshness, Reading
 from registry.errors import NotFoundError, NotValidError, RegistryError, RequestError
-from registry.heads import Head
+from registry.heads import Head, parse_pin
 from registry.identifiers import quote
 from registry.lookup.revisions import AsOf
 from registry.service.gate import KINDS, Gate, find_url, is_known

@@ -15,7 +15,7 @@ from registry.extras import import_extra
 from registry.identifiers import quote
 from registry.service.state import Options
 from registry.service.worker import OPTIONS
-from registry.settings import Settings
+from registry.settings import Settings, refuse_pin
 
 _PORTS = range(1, 1 << 16)
 _MAX_WORKERS = 256
@@ -35,6 +35,7 @@ def serve(
     RequestError
         The port or the number of workers cannot be, or the database's role may write.
     """
+    refuse_pin("serve the registry")
     if port not in _PORTS:
         raise RequestError(f"{port} is not a port: a number from 1 to {_PORTS[-1]} is expected")
     if not 1 <= workers <= _MAX_WORKERS:

@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Any, NoReturn, get_args, get_origin
 import msgspec
 
 from registry.api.parameters import Sort
-from registry.api.pins import format_pin
 from registry.api.readings import RECORD, Reading, find_reading
 from registry.errors import UnavailableError
 from registry.heads import Head, shorten_seal
@@ -32,7 +31,7 @@ def ask(backend: RemoteBackend, reading: Reading, arguments: Mapping[str, Any], 
         if arguments.get(parameter.name) is not None
     }
     path, query = reading.format(stated)
-    pin = format_pin(backend.find_pin(as_of))
+    pin = backend.find_pin(as_of).pin
     if reading.is_live:
         content = backend.service.get(f"/v1/{path}", [*query, ("as_of", pin), ("form", RECORD)])
     else:

@@ -11,7 +11,7 @@ from typing import Any, NoReturn, cast
 import msgspec
 import sqlalchemy as sa
 
-from registry.api.backend import Backend
+from registry.api.backend import Backend, count_back
 from registry.api.readings import API, find_reading
 from registry.api.remote.asking import ask
 from registry.api.remote.pages import ask_pages
@@ -20,7 +20,7 @@ from registry.errors import ConflictError, SchemaError, UnavailableError
 from registry.heads import Head
 from registry.identifiers import Dataset
 from registry.instants import Instant
-from registry.lookup.revisions import AsOfRef, RevisionRef, unknown_revision_error
+from registry.lookup.revisions import AsOfRef, RevisionRef, later_revision_error, unknown_revision_error
 from registry.lookup.run_instants import require_start
 from registry.parallel import map_in_threads
 from registry.timezones import find_recorded_zone
@@ -120,6 +120,8 @@ class RemoteBackend(Backend):
         reference = self.read_as_of(as_of)
         if reference.by == "newest" or (reference.by == "number" and reference.value == self.pin.number):
             return self.pin
+        if isinstance(reference.value, Head) and _is_quoted(self.pin, reference.value):
+            return self.pin
         if reference not in self.heads:
             self.heads[reference] = self._ask_head(reference)
         return self.heads[reference]
@@ -127,16 +129,23 @@ class RemoteBackend(Backend):
     def _ask_head(self, reference: RevisionRef) -> Head:
         value = reference.value
         if reference.by == "back":
-            number = self.pin.number - cast("int", value)
-            if number < 1:
-                raise unknown_revision_error(reference, self.pin.number)
-            value = number
+            value = count_back(reference, self.pin.number)
         answer = read_served_head(self.service, str(value))
         if answer.revision <= self.pin.number:
             return Head(answer.revision, answer.seal)
         if reference.by == "instant":  # of what was recorded until then, only what was pinned is known here
             return self.pin
+        if self.chosen_pin is not None:
+            raise later_revision_error(answer.revision, self.pin)
         raise unknown_revision_error(RevisionRef("number", answer.revision), self.pin.number)
+
+    def _limit(
+        self,
+        reference: RevisionRef,
+        pin: Head,  # noqa: ARG002 - `find_pin` knows it
+        connection: sa.Connection | None,  # noqa: ARG002 - there is none
+    ) -> RevisionRef:
+        return reference
 
     def _refuse_tagged_word(self, word: str, instant: Instant, connection: sa.Connection | None) -> None:
         """Do nothing: a service is not asked for words."""
@@ -149,6 +158,10 @@ class RemoteBackend(Backend):
     ) -> Instant:
         run = ask(self, find_reading("runs.show"), {"dataset": str(dataset)}, as_of)
         return require_start(run, dataset)
+
+
+def _is_quoted(head: Head, quoted: Head) -> bool:
+    return head.number == quoted.number and head.seal.startswith(quoted.seal)
 
 
 def read_served_head(service: Service, as_of: str | None = None) -> ServedHead:

@@ -21,6 +21,7 @@ from registry.api.remote.pages import ask_pages, iterate_pages, make_list_method
 from registry.api.showing import show_local_file
 from registry.cache import find_cache
 from registry.database.transactions import Database
+from registry.errors import UnavailableError
 from registry.heads import Head
 from registry.instants import Instant
 from registry.lookup.revisions import AsOf
@@ -32,18 +33,29 @@ from registry.transport import Service
 
 
 def open_remote_backend(
-    url: str, timezone: str | None = None, note: Note | None = None, present: Instant | None = None
+    url: str,
+    timezone: str | None = None,
+    note: Note | None = None,
+    present: Instant | None = None,
+    pin: Head | None = None,
 ) -> RemoteBackend:
-    """Return a service in the place of a database, pinned to the newest revision."""
+    """Return a service in the place of a database, pinned to a revision, by default the newest."""
     service = Service(url)
-    head = read_served_head(service)
+    head = read_served_head(service, None if pin is None else str(pin))
+    if pin is not None and (head.revision != pin.number or not head.seal.startswith(pin.seal)):
+        raise UnavailableError(
+            f"the service {service.url} cannot be used: asked for {pin}, it answers with {head.revision}:{head.seal}",
+            service=service.url,
+        )
+    whole = Head(head.revision, head.seal)
     return RemoteBackend(
         cast("Database", ServedDatabase(service, head.registry)),
         RemoteStore(service, find_cache(), head.registry),
         choose_zone(Settings(url, Path())) if timezone is None else find_zone(timezone),
         note,
         present,
-        Head(head.revision, head.seal),
+        None if pin is None else whole,
+        whole,
         head.timezone,
     )
 
@@ -58,12 +70,13 @@ class RemoteRegistry(Registry):
         timezone: str | None = None,
         note: Note | None = None,
         present: Instant | None = None,
+        pin: Head | None = None,
     ) -> None:
-        self._backend: RemoteBackend = open_remote_backend(url, timezone, note, present)
+        self._backend: RemoteBackend = open_remote_backend(url, timezone, note, present, pin)
 
     @property
     def pin(self) -> Head:
-        """The revision that was the newest when the registry was opened; every answer is as of it."""
+        """The revision that was chosen, or was the newest when the registry was opened; every answer is as of it."""
         return self._backend.pin
 
     def find_head(self, as_of: AsOf = None) -> Head:

@@ -6,6 +6,7 @@ from contextlib import closing
 
 from msgspec.structs import replace
 
+from registry.api.pins import choose_pin
 from registry.api.remote.registry import RemoteRegistry
 from registry.api.state_questions import RegistryState, describe_state
 from registry.errors import RegistryError
@@ -25,7 +26,7 @@ def find_service_status(
         How many of the newest exports are compared with what would be made now, and how many are shown.
     """
     try:
-        with closing(RemoteRegistry(url)) as registry:
+        with closing(RemoteRegistry(url, pin=choose_pin(None))) as registry:
             newest = registry.log(limit=1)
             exports = registry.exports.list(limit=compared)
             backend = registry._backend  # noqa: SLF001 - of this package
@@ -47,6 +48,7 @@ def find_service_status(
                     seal=registry.pin.seal if registry.pin.number else None,
                     counts=state.counts,
                     problems=state.problems,
+                    pin=registry.pin.pin,
                     newest_exports=tuple(exports[:shown]),
                     stale_exports=tuple(export for export in exports if export.stale is not None),
                     exports_compared=len(exports),
