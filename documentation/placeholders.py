@@ -18,6 +18,7 @@ _PLACEHOLDERS = (
     (r"^(\S+ +\d+ +)[0-9a-f]{16}( +\d+)$", rf"\g<1>{_SEAL[:16]}\2"),  # of tags
     (r"\b(\d+):[0-9a-f]{64}\b", rf"\g<1>:{_SEAL}"),
     (r"\b(\d+):[0-9a-f]{16}\b", rf"\g<1>:{_SEAL[:16]}"),
+    (r"\b(\d+)-[0-9a-f]{16}\b", rf"\g<1>-{_SEAL[:16]}"),  # pins
     (r"registry-\d{8}T\d{12}Z", "registry-20180301T093000000000Z"),
     (r"^software .*", "software      calreg 0.1.0, python 3.11.7, numpy 2.4.6, sqlalchemy 2.1.9"),
 )

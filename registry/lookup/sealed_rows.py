@@ -52,9 +52,9 @@ class SealedRows:
         """Return the digests of the parts of one revision by their names; no rows of others are read."""
         parts: list[Part] = []
         for table in (schema.revision, *RECORDED_TABLES.values()):
-            parts += self._digest(find_recorded(self._connection, table, number))
+            parts += self._digest(find_recorded(self._connection, table, (number, number)))
             if table.info.get("fact"):
-                parts += self._digest(find_withdrawn(table, number))
+                parts += self._digest(find_withdrawn(table, (number, number)))
         return {name: digest for _, name, digest in parts}
 
     def read_exports(self) -> Iterator[tuple[int, str]]:

@@ -36,8 +36,10 @@ class Source(NamedTuple):
     encode: Callable[[Sequence[Any]], bytes]
 
 
-def find_recorded(connection: sa.Connection, table: sa.Table, number: int | None = None) -> Source:
-    """Return the rows that revisions recorded in a table, or one of them, in their order."""
+def find_recorded(
+    connection: sa.Connection, table: sa.Table, numbers: tuple[int, int] | None = None
+) -> Source:
+    """Return the rows that revisions recorded in a table, or only the first to the last of some, in their order."""
     lines = lines_of(table.name)
     columns = _raw(connection, lines.columns)
     recorded = table.c.number if table is schema.revision else table.c.get("recorded_in")
@@ -52,8 +54,8 @@ def find_recorded(connection: sa.Connection, table: sa.Table, number: int | None
         source = table.outerjoin(parent, parent.c.id == table.c[key])
         query = sa.select(*columns, recorded).select_from(source)
         encode = partial(_encode_without_last, lines)
-    if number is not None:
-        query = query.where(recorded == number)
+    if numbers is not None:
+        query = query.where(recorded.between(*numbers))
     query = query.order_by(recorded, *order_bytewise(connection, table.primary_key))
     return Source(table, table.name, query, place, encode)
 
@@ -62,11 +64,11 @@ def _encode_without_last(lines: TableLines, rows: Sequence[Any]) -> bytes:
     return lines.encode_read_rows([row[:-1] for row in rows])
 
 
-def find_withdrawn(table: sa.Table, number: int | None = None) -> Source:
-    """Return the facts that revisions withdrew, or one of them, in their order."""
+def find_withdrawn(table: sa.Table, numbers: tuple[int, int] | None = None) -> Source:
+    """Return the facts that revisions withdrew, or only the first to the last of some, in their order."""
     withdrawn = table.c.withdrawn_in
     query = sa.select(table.c.id, withdrawn).order_by(withdrawn, table.c.id)
-    query = query.where(withdrawn.is_not(None) if number is None else withdrawn == number)
+    query = query.where(withdrawn.is_not(None) if numbers is None else withdrawn.between(*numbers))
     return Source(table, f"withdrawn {table.name}", query, 1, _encode_ids)
 
 

@@ -22,6 +22,7 @@ from registry.heads import Head, parse_pin
 from registry.identifiers import quote
 from registry.lookup.revisions import AsOf
 from registry.service.gate import KINDS, Gate, find_url, is_known
+from registry.service.history import PARAMETERS, answer_history
 from registry.service.kept_answers import EncodedAnswer
 from registry.service.objects import build_headers, find_object, parse_digest
 from registry.service.openapi import build_document
@@ -54,6 +55,7 @@ def build_application(state: State) -> Gate:
     answers, site = _Answers(state), Site(state)
     endpoints: dict[str, tuple[str, _Endpoint]] = {
         "head": ("/v1/head", answers.send_head),
+        "history": ("/v1/history", answers.send_history),
         "objects": ("/v1/objects/sha256/{sha256}", answers.send_object),
         "openapi.json": ("/v1/openapi.json", answers.send_document),
         "healthz": ("/healthz", answers.send_health),
@@ -126,6 +128,11 @@ class _Answers:
             "api": API,
         }
         return respond(encode_answer(value, keeping=LIVE, public=self._state.options.public))
+
+    async def send_history(self, request: Request) -> Response:
+        """Send a page of the history."""
+        query = _read_query(request, {parameter.url_name for parameter in PARAMETERS})
+        return respond(await answer_history(self._state, query))
 
     def build_pinned_endpoint(self, reading: Reading) -> _Endpoint:
         """Return the endpoint of a reading as of the revision in the URL."""

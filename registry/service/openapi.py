@@ -9,6 +9,7 @@ from registry.api.drawings import DRAWINGS, MEDIA_TYPES, Drawing
 from registry.api.parameters import Parameter, Sort
 from registry.api.readings import READINGS, RECORD, SCRIPT, Reading
 from registry.authorship import software_version
+from registry.service.history import PARAMETERS, SUMMARY
 
 _PIN = {
     "name": "pin",
@@ -56,6 +57,11 @@ def build_document() -> dict[str, Any]:
         "/v1/head": _describe(
             "The newest revision with its seal, or that of a revision that as_of names.",
             [{"name": "as_of", "in": "query", "schema": {"type": "string"}}],
+            {"type": "object"},
+        ),
+        "/v1/history": _describe(
+            SUMMARY,
+            [_describe_parameter(parameter, ()) for parameter in PARAMETERS],
             {"type": "object"},
         ),
         "/v1/objects/sha256/{sha256}": _describe(

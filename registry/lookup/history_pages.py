@@ -1,0 +1,276 @@
+"""Pages of the history: the texts of seals, and the lines that they are digests of, as a mirror follows them.
+
+A page has as many revisions as were asked for, or fewer where that would be too much at once. A revision that is too
+large for one page is cut between two of its lines. What a page costs depends on what is in it, not on how much is
+before it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from itertools import groupby
+from operator import itemgetter
+from typing import Any, NamedTuple
+
+import msgspec
+import sqlalchemy as sa
+from msgspec import Struct
+
+from registry import schema
+from registry.database.seal_text import RECORDED_TABLES
+from registry.database.seals import missing_seal_error
+from registry.lookup.revisions import read_newest_revision
+from registry.lookup.sealed_parts import parse_text
+from registry.lookup.sealed_sources import Source, find_recorded, find_withdrawn, read_batches
+
+MAX_REVISIONS = 1000
+_MAX_BYTES = 4 << 20
+_MAX_LINES = 20_000
+_LINES_OF_BINARY = 50  # a line with a pattern is as long as so many others
+_LINKS = "export_seal"
+
+
+class SealedRevision(Struct, frozen=True):
+    """A revision with its seal, the text that this is the digest of, and the lines that the text has digests of.
+
+    Attributes
+    ----------
+    parts
+        Lines by the name of their part in the text: the revision, tables, what was withdrawn, ``late``; and
+        ``export_seal``, the digests and links of the exports that the revision seals and the one before it did not.
+    skipped
+        How many lines stand in earlier pages.
+    is_complete
+        Whether the last line of the revision is here.
+    """
+
+    revision: int
+    seal: str
+    text: str
+    parts: dict[str, str]
+    skipped: int = 0
+    is_complete: bool = True
+
+
+class HistoryPage(Struct, frozen=True):
+    """Revisions in their order, and the text that seal 0 is the digest of.
+
+    ``is_full`` where later revisions only go into the next page.
+    """
+
+    registry: str
+    revisions: tuple[SealedRevision, ...]
+    is_full: bool
+
+
+class _Seal(NamedTuple):
+    number: int
+    digest: str
+    text: str
+    export: int | None
+    late: str | None
+    former_export: int
+
+    def list_parts(self) -> Iterator[tuple[str, int]]:
+        """Yield the names of the parts, as the text has them, and how many lines each has."""
+        for name, part in parse_text(self.text).items():
+            count = part.partition(" ")[0]
+            if name in _SOURCES and count.isascii() and count.isdecimal() and len(count) < 10:
+                yield name, int(count)
+        if self.late is not None:
+            yield "late", 1
+        if (self.export or 0) > self.former_export:
+            yield _LINKS, (self.export or 0) - self.former_export
+
+    @property
+    def weight(self) -> int:
+        return sum(count * _weigh(name) for name, count in self.list_parts())
+
+
+_FACTS = {name: table for name, table in RECORDED_TABLES.items() if table.info.get("fact")}
+_SOURCES = {"revision", *RECORDED_TABLES, *(f"withdrawn {name}" for name in _FACTS)}
+
+
+def _weigh(part: str) -> int:
+    table = RECORDED_TABLES.get(part)
+    is_binary = table is not None and any(isinstance(column.type, sa.LargeBinary) for column in table.c)
+    return _LINES_OF_BINARY if is_binary else 1
+
+
+def read_history_page(connection: sa.Connection, after: int, skip: int, limit: int) -> HistoryPage:
+    """Return the revisions after one, at most `limit`, the first of them without its first `skip` lines.
+
+    Raises
+    ------
+    CorruptionError
+        The revision after it has no seal.
+    """
+    registry = connection.execute(sa.select(schema.registry)).one()
+    origin = f"calreg registry 1\nid {registry.id}\ncreated {registry.created_at}\n"
+    wanted = min(limit, MAX_REVISIONS)
+    seals = _read_seals(connection, after, wanted)
+    if not seals:
+        if read_newest_revision(connection) > after:
+            raise missing_seal_error(after + 1)
+        return HistoryPage(origin, (), is_full=False)
+    first = seals[0]
+    if skip or first.weight > _MAX_LINES:
+        rest, has_end = _read_rest(connection, first, skip)
+        revisions = [_cut(first, rest, skip, has_end=has_end)]
+        return HistoryPage(origin, tuple(revisions), is_full=_is_full(revisions, seals, wanted))
+    group = _take_light(seals)
+    lines = _read_group(connection, group)
+    size = 0
+    revisions = []
+    for seal in group:
+        own = lines[seal.number]
+        size += sum(len(line) for _, texts in own for line in texts)
+        if revisions and size > _MAX_BYTES:
+            break
+        revisions.append(_cut(seal, own, 0, has_end=True))
+    return HistoryPage(origin, tuple(revisions), is_full=_is_full(revisions, seals, wanted))
+
+
+def _is_full(revisions: Sequence[SealedRevision], seals: Sequence[_Seal], wanted: int) -> bool:
+    return len(revisions) in {wanted, *range(len(seals))} or not revisions[-1].is_complete
+
+
+def _read_seals(connection: sa.Connection, after: int, limit: int) -> list[_Seal]:
+    """Return the seals after a revision, up to one that is missing."""
+    seal = schema.seal
+    query = sa.select(seal).where(seal.c.revision >= after).order_by(seal.c.revision).limit(limit + 1)
+    rows = list(connection.execute(query))
+    former = 0
+    if rows and rows[0].revision == after:
+        former = rows.pop(0).export or 0
+    seals: list[_Seal] = []
+    for number, row in enumerate(rows[:limit], after + 1):
+        if row.revision != number:
+            break
+        seals.append(_Seal(number, row.digest, row.text, row.export, row.late, former))
+        former = row.export or former
+    return seals
+
+
+def _take_light(seals: Sequence[_Seal]) -> list[_Seal]:
+    """Return the first revisions that together have not too many lines."""
+    weight = 0
+    taken: list[_Seal] = []
+    for seal in seals:
+        weight += seal.weight
+        if taken and weight > _MAX_LINES:
+            break
+        taken.append(seal)
+    return taken
+
+
+_Parts = list[tuple[str, list[bytes]]]
+
+
+def _read_group(connection: sa.Connection, seals: Sequence[_Seal]) -> dict[int, _Parts]:
+    """Return the lines of revisions that follow each other: one query for each table that they name."""
+    numbers = seals[0].number, seals[-1].number
+    named = {name for seal in seals for name, _ in seal.list_parts()}
+    known: dict[tuple[int, str], list[bytes]] = {}
+    for name in named & _SOURCES:
+        source = _find_source(connection, name, numbers)
+        for number, lines in _read_lines(connection, source, source.query):
+            known.setdefault((number, name), []).extend(lines)
+    links = _read_links(connection, seals[0].former_export, max(seal.export or 0 for seal in seals))
+    return {
+        seal.number: [
+            (name, _find_lines(seal, name, known.get((seal.number, name), []), links))
+            for name, _ in seal.list_parts()
+        ]
+        for seal in seals
+    }
+
+
+def _find_lines(seal: _Seal, name: str, lines: list[bytes], links: dict[int, bytes]) -> list[bytes]:
+    if name == "late":
+        return [f"{seal.late}\n".encode()]
+    if name == _LINKS:
+        exports = range(seal.former_export + 1, (seal.export or 0) + 1)
+        return [links[number] for number in exports if number in links]
+    return lines
+
+
+def _read_rest(connection: sa.Connection, seal: _Seal, skip: int) -> tuple[_Parts, bool]:
+    """Return lines of one revision behind its first ones, as many as a page can have, and whether these are all."""
+    parts: _Parts = []
+    left, begin = _MAX_LINES, skip
+    for name, count in seal.list_parts():
+        if begin >= count:
+            begin -= count
+            continue
+        if left <= 0:
+            return parts, False
+        most = max(1, left // _weigh(name))
+        if name in _SOURCES:
+            source = _find_source(connection, name, (seal.number, seal.number))
+            query = source.query.offset(begin).limit(most)
+            lines = [line for _, some in _read_lines(connection, source, query) for line in some]
+        else:
+            first = seal.former_export + begin
+            links = _read_links(connection, first, min(first + most, seal.export or 0))
+            lines = _find_lines(seal, name, [], links)
+        parts.append((name, lines))
+        if most < count - begin:
+            return parts, False
+        left -= len(lines) * _weigh(name)
+        begin = 0
+    return parts, True
+
+
+def _find_source(connection: sa.Connection, name: str, numbers: tuple[int, int]) -> Source:
+    if name.startswith("withdrawn "):
+        return find_withdrawn(_FACTS[name.removeprefix("withdrawn ")], numbers)
+    return find_recorded(connection, schema.metadata.tables[name], numbers)
+
+
+def _read_lines(
+    connection: sa.Connection, source: Source, query: sa.Select[Any]
+) -> Iterator[tuple[int, list[bytes]]]:
+    """Yield the lines of each revision; one may come in several lists."""
+    for rows in read_batches(connection, query):
+        lines = [line + b"\n" for line in source.encode(rows).split(b"\n")]
+        begin = 0
+        for number, group in groupby(rows, key=itemgetter(source.place)):
+            end = begin + len(list(group))
+            yield number, lines[begin:end]
+            begin = end
+
+
+def _read_links(connection: sa.Connection, after: int, last: int) -> dict[int, bytes]:
+    """Return the digests and links of exports, as lines by number."""
+    if last <= after:
+        return {}
+    table = schema.export_seal
+    query = sa.select(table.c.export, table.c.digest, table.c.link).where(
+        table.c.export > after, table.c.export <= last
+    )
+    return {
+        row.export: msgspec.json.encode({"digest": row.digest, "export": row.export, "link": row.link})
+        + b"\n"
+        for row in connection.execute(query.order_by(table.c.export))
+    }
+
+
+def _cut(seal: _Seal, parts: _Parts, skipped: int, *, has_end: bool) -> SealedRevision:
+    """Return a revision with as many of these lines as a page can have, at least one."""
+    kept: dict[str, str] = {}
+    size, is_whole = 0, True
+    for name, lines in parts:
+        taken = 0
+        for line in lines:
+            if size and size + len(line) > _MAX_BYTES:
+                is_whole = False
+                break
+            taken, size = taken + 1, size + len(line)
+        if taken:
+            kept[name] = b"".join(lines[:taken]).decode()
+        if not is_whole:
+            break
+    return SealedRevision(
+        seal.number, seal.digest, seal.text, kept, skipped, is_complete=is_whole and has_end
+    )

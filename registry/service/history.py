@@ -1,0 +1,74 @@
+"""The history over HTTP, page by page, for mirrors; a public service sends none of it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from urllib.parse import urlencode
+
+from registry.api.history_feed import read_history
+from registry.api.parameters import Parameter, Sort
+from registry.errors import ConflictError
+from registry.heads import Head
+from registry.lookup.history_pages import HistoryPage
+from registry.service.kept_answers import EncodedAnswer
+from registry.service.responses import LIVE, encode_answer
+from registry.service.state import State
+
+PARAMETERS = (
+    Parameter("after", "after", Sort.REVISION, is_required=False),
+    Parameter("skip", "skip", Sort.NUMBER, is_required=False),
+    Parameter("limit", "limit", Sort.NUMBER, is_required=False),
+)
+SUMMARY = "Revisions with the texts of their seals and all that these are digests of, for mirrors."
+
+_IMMUTABLE = "max-age=31536000, immutable"
+_LIMIT = 100
+
+
+async def answer_history(state: State, query: Mapping[str, str]) -> EncodedAnswer:
+    """Return a page of the history.
+
+    Raises
+    ------
+    ConflictError
+        The service is public: the texts have authors, hosts and commands.
+    """
+    if state.options.public:
+        raise ConflictError(
+            "this service is public, and does not send the history, which names authors and hosts"
+        )
+    stated = {
+        parameter.name: parameter.parse([query[parameter.url_name]])
+        for parameter in PARAMETERS
+        if parameter.url_name in query
+    }
+    after, skip, limit = stated.get("after", 0), stated.get("skip", 0), stated.get("limit", _LIMIT)
+    backend = state.registry._backend  # noqa: SLF001 - of this package
+    page = await state.look_up(lambda: read_history(backend, after, skip=skip, limit=limit))
+    return encode_answer(
+        {"registry": page.registry, "revisions": page.revisions},
+        keeping=_find_keeping(state, page),
+        public=False,
+        more=_link_next(page, after, limit),
+    )
+
+
+def _find_keeping(state: State, page: HistoryPage) -> str:
+    if not page.is_full:
+        return LIVE
+    who = "public" if state.options.token_sha256 is None else "private"
+    return f"{who}, {_IMMUTABLE}"
+
+
+def _link_next(page: HistoryPage, after: Head | int, limit: int) -> tuple[tuple[bytes, bytes], ...]:
+    if not page.is_full:
+        return ()
+    last = page.revisions[-1]
+    if last.is_complete:
+        place: dict[str, str | int] = {"after": Head(last.revision, last.seal).pin}
+    else:
+        lines = sum(text.count("\n") for text in last.parts.values())
+        begin = after.pin if isinstance(after, Head) else after
+        place = {"after": begin, "skip": last.skipped + lines}
+    url = f"/v1/history?{urlencode({**place, 'limit': limit})}"
+    return ((b"link", f'<{url}>; rel="next"'.encode()),)
