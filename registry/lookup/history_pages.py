@@ -19,6 +19,7 @@ from msgspec import Struct
 from registry import schema
 from registry.database.seal_text import RECORDED_TABLES
 from registry.database.seals import missing_seal_error
+from registry.lookup.indexed_sources import UNINDEXED, find_constants, narrow
 from registry.lookup.revisions import read_newest_revision
 from registry.lookup.sealed_parts import parse_text
 from registry.lookup.sealed_sources import Source, find_recorded, find_withdrawn, read_batches
@@ -170,10 +171,9 @@ _Parts = list[tuple[str, list[bytes]]]
 def _read_group(connection: sa.Connection, seals: Sequence[_Seal]) -> dict[int, _Parts]:
     """Return the lines of revisions that follow each other: one query for each table that they name."""
     numbers = seals[0].number, seals[-1].number
-    named = {name for seal in seals for name, _ in seal.list_parts()}
     known: dict[tuple[int, str], list[bytes]] = {}
-    for name in named & _SOURCES:
-        source = _find_source(connection, name, numbers)
+    for name, count in _count_lines(seals).items():
+        source = _find_source(connection, name, numbers, count)
         for number, lines in _read_lines(connection, source, source.query):
             known.setdefault((number, name), []).extend(lines)
     links = _read_links(connection, seals[0].former_export, max(seal.export or 0 for seal in seals))
@@ -184,6 +184,15 @@ def _read_group(connection: sa.Connection, seals: Sequence[_Seal]) -> dict[int, 
         ]
         for seal in seals
     }
+
+
+def _count_lines(seals: Sequence[_Seal]) -> dict[str, int]:
+    counts: dict[str, int] = {}
+    for seal in seals:
+        for name, count in seal.list_parts():
+            if name in _SOURCES:
+                counts[name] = counts.get(name, 0) + count
+    return counts
 
 
 def _find_lines(seal: _Seal, name: str, lines: list[bytes], links: dict[int, bytes]) -> list[bytes]:
@@ -207,7 +216,7 @@ def _read_rest(connection: sa.Connection, seal: _Seal, skip: int) -> tuple[_Part
             return parts, False
         most = max(1, left // _weigh(name))
         if name in _SOURCES:
-            source = _find_source(connection, name, (seal.number, seal.number))
+            source = _find_source(connection, name, (seal.number, seal.number), count)
             query = source.query.offset(begin).limit(most)
             lines = [line for _, some in _read_lines(connection, source, query) for line in some]
         else:
@@ -222,10 +231,16 @@ def _read_rest(connection: sa.Connection, seal: _Seal, skip: int) -> tuple[_Part
     return parts, True
 
 
-def _find_source(connection: sa.Connection, name: str, numbers: tuple[int, int]) -> Source:
+def _find_source(connection: sa.Connection, name: str, numbers: tuple[int, int], count: int) -> Source:
+    """Return the rows of revisions in a part: `count`, where all is as it was sealed."""
     if name.startswith("withdrawn "):
         return find_withdrawn(_FACTS[name.removeprefix("withdrawn ")], numbers)
-    return find_recorded(connection, schema.metadata.tables[name], numbers)
+    source = find_recorded(connection, schema.metadata.tables[name], numbers)
+    if name not in UNINDEXED:
+        return source
+    quick = narrow(source, find_constants(connection, numbers))
+    found = connection.execute(sa.select(sa.func.count()).select_from(quick.query.order_by(None).subquery()))
+    return quick if found.scalar_one() == count else source
 
 
 def _read_lines(

@@ -50,8 +50,8 @@ def find_recorded(
         name, key = table.info["parent"]
         parent = schema.metadata.tables[name]
         recorded, place = parent.c.recorded_in, len(columns)
-        # Outer: a row whose parent is not there is of no revision.
-        source = table.outerjoin(parent, parent.c.id == table.c[key])
+        # Outer where all are read: a row whose parent is not there is of no revision.
+        source = table.join(parent, parent.c.id == table.c[key], isouter=numbers is None)
         query = sa.select(*columns, recorded).select_from(source)
         encode = partial(_encode_without_last, lines)
     if numbers is not None:
