@@ -200,6 +200,6 @@ def test_a_remote_registry_has_the_pin_with_which_a_history_goes_on(
 ) -> None:
     registry.panels.add(PANEL_A)
     with serve_in_thread(location) as url, open_registry(url) as remote:
-        pin = remote.pin.pin
+        pin = remote.head.pin
         registry.tags.add("later")
         assert [row["revision"] for row in Feed(url).read(f"/v1/history?after={pin}")] == [2]
