@@ -18,6 +18,7 @@
     └── UnavailableError    8  the database or the store cannot be used
         ├── DeniedError         this user may not use a file
         ├── LeftOutError        a partial snapshot has not got a file, on purpose
+        ├── OfflineError        no service may be asked, and the cache has not got an answer or a file
         └── CacheError          the cache cannot be used, and the same can be done without it
 
 Everything else that escapes is a bug and shows its traceback. The codes are published: they are
@@ -48,6 +49,7 @@ class Remedy(StrEnum):
     CONTINUE_COPY = auto()
     COUNT_CHANGES = auto()
     CREATE_REGISTRY = auto()
+    FETCH = auto()
     FREE_CONNECTIONS = auto()
     GIVE_ALIAS_START = auto()
     GIVE_COMMENT = auto()
@@ -188,3 +190,7 @@ class CacheError(UnavailableError):
 
 class LeftOutError(UnavailableError):
     """A file was left out of a partial snapshot on purpose; the message names its request, and the whole."""
+
+
+class OfflineError(UnavailableError):
+    """``CALREG_OFFLINE`` lets no service be asked, and an answer or a file is not in the cache of the machine."""

@@ -19,12 +19,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode, urljoin, urlsplit
 
-from registry.errors import RegistryError, RequestError, UnavailableError
+from registry.errors import OfflineError, RegistryError, Remedy, RequestError, UnavailableError
 from registry.extras import import_extra
 from registry.files import open_regular, translate_os_errors
 from registry.identifiers import escape_control_characters, format_count, quote
 from registry.records.refusals import parse_refusal
-from registry.settings import is_service_url
+from registry.settings import is_offline, is_service_url
 
 if TYPE_CHECKING:
     import urllib3
@@ -67,6 +67,7 @@ class Service:
         self.url = _parse_url(url)
         self._token = _read_token(os.environ.get("CALREG_TOKEN_FILE"))
         self._certificates = os.environ.get("CALREG_CA")
+        self.is_offline = is_offline()
         self._pool: urllib3.PoolManager | None = None
         self._owner = 0
         self._lock = threading.Lock()
@@ -75,6 +76,11 @@ class Service:
     def name(self) -> str:
         """The URL as it may be shown."""
         return self.url
+
+    @property
+    def has_token(self) -> bool:
+        """True where requests bear a token: who has one may be told more."""
+        return self._token is not None
 
     def __reduce__(self) -> tuple[type[Service], tuple[str]]:
         """Open connections of its own where it is unpickled."""
@@ -121,7 +127,11 @@ class Service:
         self._try_again(receive)
 
     def _try_again(self, request: Callable[[], Any]) -> Any:
-        """Return the result of a request, which is repeated where that can help."""
+        """Return the result of a request, which is repeated where that can help; there is none offline."""
+        if self.is_offline:
+            raise OfflineError(
+                f"the service {self.url} is not asked: CALREG_OFFLINE is set", remedy=Remedy.FETCH
+            )
         wait = _FIRST_WAIT
         for attempt in range(1, _ATTEMPTS + 1):
             try:

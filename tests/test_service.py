@@ -14,6 +14,7 @@ import urllib3
 from registry import authorship
 from registry.api import open_registry
 from registry.api.readings import READINGS
+from registry.authorship import software_version
 from registry.service.state import Options
 from testing.panels import use_small_panels, write_panel_folder
 from testing.registries import RegistryFactory, RegistryLocation
@@ -86,6 +87,8 @@ def test_a_head_is_what_the_registry_says(client: Client, location: RegistryLoca
             "seal": head.seal,
             "timezone": "UTC",
             "api": 1,
+            "public": False,
+            "software": software_version(),
         }
     assert client.get("/v1/head?as_of=spring")["seal"] == spring.seal
     assert client.get("/v1/head?as_of=2")["revision"] == 2

@@ -6,12 +6,16 @@ import hashlib
 from pathlib import Path
 
 from harnesses.fuzz.target import Target, call_parser, decode_text
+from registry.api.remote.kept_answers import decode_content, decode_pin
+from registry.cache.answers import KeptAnswer, decode_answer, encode_answer, name_answer
 from registry.cache.array_entries import ArrayContent, encode_record, is_sound, read_record
 from registry.cache.locks import parse_note
 from registry.cache.names import EntryKind, EntryName
 from registry.sizes import format_size, parse_size
 
 _ENTRY = f"object-{'0a' * 32}"
+_QUESTION = ("https://calib.example.org", "/v1/r/4-4f4a7c033166d624/panels")
+_ANSWER = name_answer(EntryKind.ANSWER, _QUESTION)
 
 
 def _feed_note(_: Path, data: bytes) -> None:
@@ -46,6 +50,31 @@ def _make_array_entries(_: Path) -> list[bytes]:
     return [whole, empty, whole[:-1], whole.replace(b'"<f4"', b'"<f8"')]
 
 
+def _feed_answer(_: Path, data: bytes) -> None:
+    answer = call_parser(lambda: decode_answer(data, _ANSWER))
+    if answer is not None:
+        assert name_answer(EntryKind.ANSWER, answer.question) == _ANSWER
+        assert decode_answer(encode_answer(answer), _ANSWER) == answer
+    whole = encode_answer(KeptAnswer(_QUESTION, 5, data))
+    read = decode_answer(whole, _ANSWER)
+    assert read is not None
+    assert read.content == data
+    call_parser(lambda: decode_pin(data))
+    call_parser(lambda: decode_content(read))
+
+
+def _make_answers(_: Path) -> list[bytes]:
+    session = (
+        b'{"registry":"r","revision":4,"seal":"4f4a","timezone":"UTC","api":1,"public":false,"software":"x"}'
+    )
+    return [
+        encode_answer(KeptAnswer(_QUESTION, 5, b'{"answer": [1]}')),
+        b'{"answer": [1, null, {"a": "b"}]}',
+        b'{"refusal": {"error": {"code": 3, "kind": "NotFoundError", "message": "x"}}}',
+        b'{"session": ' + session + b', "fetched_at": 7}',
+    ]
+
+
 def _feed_size(_: Path, data: bytes) -> None:
     size = call_parser(lambda: parse_size(decode_text(data)))
     if size is not None:
@@ -73,6 +102,12 @@ CACHE_TARGETS = (
         _feed_array_entry,
         _make_array_entries,
         ("registry.cache.array_entries",),
+    ),
+    Target(
+        "kept answers",
+        _feed_answer,
+        _make_answers,
+        ("registry.cache.answers", "registry.api.remote.kept_answers"),
     ),
     Target(
         "sizes",

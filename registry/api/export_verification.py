@@ -29,6 +29,7 @@ from registry.errors import (
     DeniedError,
     LeftOutError,
     NotFoundError,
+    OfflineError,
     RegistryError,
     RequestError,
     UnavailableError,
@@ -99,7 +100,7 @@ def _verify(path: Path, database: str | None, store: str | Path | None, stack: E
     try:
         with _open_document_registry(document, database, store) as backend:
             checked += 1
-            problems += _check_answer(backend, document)
+            problems += check_answer(backend, document)
             served = list_served_wrongly(backend, document, path)
             notes += describe_ancestor(document.registry, backend.database.registry_id)
             notes += [*_note_missing_record(backend, content), *map(describe_served_wrongly, served)]
@@ -122,7 +123,8 @@ def _open_document_registry(
 
         backend = open_remote_backend(url, pin=choose_pin(None))
     try:
-        backend.answer(refuse_other_document, document.registry.id, document.registry.revision)
+        if document.registry.id != backend.database.registry_id:
+            backend.answer(refuse_other_document, document.registry.id, document.registry.revision)
         yield backend
     finally:
         backend.database.close()
@@ -240,7 +242,7 @@ def _describe_difference(file: Path, assembly: Assembly) -> str:
     return "is no longer in it"
 
 
-def _check_answer(backend: Backend, document: Document) -> list[Problem]:
+def check_answer(backend: Backend, document: Document) -> list[Problem]:
     """Hold the document against the registry: the seal of its revision, and the answer as of it.
 
     Of the warnings only the number is compared: another version of the software may word them differently.
@@ -284,6 +286,10 @@ def _list_differences(document: Document, answer: DocumentAnswer) -> list[str]:
 
 
 def _note_missing_record(backend: Backend, content: bytes) -> list[str]:
-    if backend.answer(is_export_recorded, hashlib.sha256(content).hexdigest()):
+    try:
+        is_recorded = backend.answer(is_export_recorded, hashlib.sha256(content).hexdigest())
+    except OfflineError:
+        return ["whether the registry has a record of this document is not known offline"]
+    if is_recorded:
         return []
     return ["the registry has no record of this document: it was edited, or the export was not recorded"]

@@ -16,7 +16,7 @@ from registry.api.backend import Backend
 from registry.api.detector_constants import DetectorConstants, LazyConstants
 from registry.api.export_records import find_killed_export, find_same_export, try_record_export
 from registry.api.folder_checks import check_folder
-from registry.api.questions import find_export_facts
+from registry.api.questions import MEMORY, find_export_facts
 from registry.api.served_runs import describe_served_wrongly, list_served_wrongly
 from registry.authorship import Signature, build_signature, find_working_folder
 from registry.cache import find_cache
@@ -56,7 +56,7 @@ class ExportRequest(ArrayRequest):
 
 
 @dataclass(frozen=True, slots=True)
-class _Draft:
+class Draft:
     """A provenance document without outputs, the BLAKE3 of its inputs by SHA-256, and warnings that are not in it."""
 
     document: Document
@@ -97,9 +97,9 @@ def share_constants(
     return DetectorConstants(arrays, document, (*document.warnings, *drafted.warnings, *notes))
 
 
-def _describe_constants(backend: Backend, request: ExportRequest) -> tuple[Document, _Draft]:
+def _describe_constants(backend: Backend, request: ExportRequest) -> tuple[Document, Draft]:
     """Return the document of arrays in memory, and what else is needed to read them."""
-    drafted = _draft_document(backend, request, None, build_signature())
+    drafted = draft_document(backend, request, None, build_signature())
     draft = drafted.document
     assemblies = build_assemblies(draft.resolution, backend.store)
     return replace(draft, outputs=tuple(assembly.describe_output() for assembly in assemblies)), drafted
@@ -120,7 +120,7 @@ def write_export(
     many exports has done it.
     """
     export_format, signature = find_format(request.format), build_signature()
-    drafted = _draft_document(backend, request, export_format, signature)
+    drafted = draft_document(backend, request, export_format, signature)
     draft = drafted.document
     layout = export_format.layout(draft)
     home = folder / layout.folder
@@ -164,9 +164,9 @@ def write_export(
     )
 
 
-def _draft_document(
+def draft_document(
     backend: Backend, request: ExportRequest, export_format: Format | None, signature: Signature
-) -> _Draft:
+) -> Draft:
     """Return the provenance document without outputs, and what else an export needs."""
     import numpy as np
     import sqlalchemy as sa
@@ -179,7 +179,7 @@ def _draft_document(
         source=request.source,
         at=request.at,
         types=request.types,
-        format=request.format,
+        format=_find_question(request, export_format),
         first_run=request.first_run,
         last_run=request.last_run,
         panels=None if request.panels is None else [item for item in request.panels if isinstance(item, str)],
@@ -219,7 +219,13 @@ def _draft_document(
         deployment=facts.deployment,
         layout=1 if export_format is None else export_format.LAYOUT,
     )
-    return _Draft(document, facts.blake3s, facts.beside)
+    return Draft(document, facts.blake3s, facts.beside)
+
+
+def _find_question(request: ExportRequest, export_format: Format | None) -> str:
+    """Return the format whose facts are asked for: those of all that have no range of runs are the same."""
+    has_runs = request.first_run is not None or request.last_run is not None
+    return request.format if has_runs or (export_format and export_format.HAS_RUN_RANGE) else MEMORY
 
 
 def _format_as_of(reference: RevisionRef, revision: int) -> str:

@@ -92,6 +92,8 @@ class Reading:
         The most items of a page.
     items
         Returns of an answer the items of its page.
+    is_lasting
+        Whether a live answer depends on revisions alone, and may be kept.
     """
 
     owner: type | ModuleType
@@ -102,6 +104,7 @@ class Reading:
     number: str | None = None
     page: int = PAGE_SIZE
     items: Callable[[Any], Sequence[Any]] = lambda answer: answer
+    is_lasting: bool = False
 
     @property
     def is_in_pages(self) -> bool:
@@ -163,6 +166,11 @@ class Reading:
     def is_live(self) -> bool:
         """True where the pin is a parameter of the URL."""
         return self.freshness is Freshness.LIVE
+
+    @property
+    def is_keepable(self) -> bool:
+        """True where a client may keep the answer: it is of revisions, or says when it was given."""
+        return not self.is_live or self.is_lasting
 
     def parse(self, path: Mapping[str, str], query: Sequence[tuple[str, str]]) -> dict[str, Any]:
         """Return the arguments of the method from the parameters in a path and the query of a URL.
@@ -343,10 +351,18 @@ READINGS = (
     # What a shell completes.
     Reading(name_questions, "list_names", "names/{category}", Freshness.LIVE),
     # A provenance document held against the registry.
-    Reading(document_questions, "refuse_other_document", "document-registries/{registry}", Freshness.LIVE),
-    Reading(document_questions, "compare_document", "document-answers/{target}", Freshness.LIVE),
+    Reading(
+        document_questions,
+        "refuse_other_document",
+        "document-registries/{registry}",
+        Freshness.LIVE,
+        is_lasting=True,
+    ),
+    Reading(
+        document_questions, "compare_document", "document-answers/{target}", Freshness.LIVE, is_lasting=True
+    ),
     Reading(document_questions, "is_export_recorded", "recorded-exports/{sha256}", Freshness.LIVE),
-    Reading(array_questions, "resolve_sides", "detector-changes/{target}", Freshness.LIVE),
+    Reading(array_questions, "resolve_sides", "detector-changes/{target}", Freshness.LIVE, is_lasting=True),
 )
 
 _BY_NAME = {reading.name: reading for reading in READINGS}

@@ -7,6 +7,7 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from registry.cache.answers import read_answer
 from registry.cache.array_entries import is_sound
 from registry.cache.directory import Directory, open_directory
 from registry.cache.folder import CacheFolder
@@ -46,6 +47,8 @@ class CacheContents:
         if handle is None:
             return False
         try:
+            if name.kind.is_answer:
+                return read_answer(handle, name) is not None
             return _is_object(handle, name) if name.kind == EntryKind.OBJECT else is_sound(handle, name)
         finally:
             os.close(handle)

@@ -15,9 +15,9 @@ from typing import Generic, TypeVar
 
 from registry.cache.directory import Directory, Identity, open_directory, translate_cache_errors
 from registry.cache.locks import PATIENCE_SECONDS, EntryLock, lock_entry
-from registry.cache.names import EntryName
+from registry.cache.names import EntryKind, EntryName
 from registry.cache.new_entries import NewEntry
-from registry.cache.room import keep_within_limit
+from registry.cache.room import find_limit, keep_within_limit
 from registry.cache.thread_queues import queue_threads
 from registry.cache.uses import date_use, mark_use
 from registry.errors import CacheError
@@ -91,6 +91,33 @@ class CacheFolder:
             f"{str(name)!r} of the cache {str(self.path)!r} was damaged each time that it was made",
             path=str(self.path),
         )
+
+    def put(self, name: EntryName, content: bytes, read: Read[_Value]) -> None:
+        """Make an entry with these bytes, in the place of the one that is there; raises as `obtain`."""
+        with open_directory(self.path) as directory:
+            assert directory is not None  # noqa: S101 - it was made
+            with lock_entry(directory, name, lambda: False, self._patience) as lock:
+                assert lock is not None  # noqa: S101 - nobody else is waited for to make it
+                value = self._make(directory, name, lambda entry: entry.write(content), read, lock)
+            if value is None:
+                raise CacheError(
+                    f"{str(name)!r} of the cache {str(self.path)!r} was damaged when it was made",
+                    path=str(self.path),
+                )
+            with suppress(CacheError):
+                keep_within_limit(directory, self.limit, name)
+
+    def find_limit(self) -> int:
+        """Return the limit in bytes; raises as `obtain`."""
+        with open_directory(self.path) as directory:
+            assert directory is not None  # noqa: S101 - it was made
+            return find_limit(directory, self.limit)
+
+    def list_entries(self, kind: EntryKind) -> list[EntryName]:
+        """Return the entries of one sort."""
+        with open_directory(self.path, create=False) as directory:
+            names = [] if directory is None else directory.list_names()
+        return [name for name in filter(None, map(EntryName.parse, names)) if name.kind == kind]
 
     def find(self, name: EntryName, read: Read[_Value]) -> _Value | None:
         """Return what `read` returns of the entry; None where it is not there or not sound. Nothing is made."""

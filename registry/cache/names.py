@@ -21,6 +21,13 @@ class EntryKind(StrEnum):
 
     OBJECT = "object"  # a stored file; its SHA-256
     ARRAY = "array"  # an array of several stored files; the SHA-256 of the list of these
+    ANSWER = "answer"  # what a service answered; the SHA-256 of what was asked of whom
+    PIN = "pin"  # what a service said of a revision; the SHA-256 of the same
+
+    @property
+    def is_answer(self) -> bool:
+        """True for what a service said, of which there are many small ones."""
+        return self in {EntryKind.ANSWER, EntryKind.PIN}
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,6 +6,7 @@ Who has an entry open or mapped keeps its bytes when it is removed, and no bytes
 from __future__ import annotations
 
 import os
+import random
 import time
 from contextlib import suppress
 from typing import NamedTuple
@@ -19,6 +20,7 @@ from registry.files import STALE_AFTER_SECONDS
 DEFAULT_LIMIT = 10_000_000_000
 _PART_OF_DISK = 4  # by default a cache takes no more than this part of its file system
 _SCANS_PER_LIMIT = 100  # a folder with thousands of small entries is not read for each that is added
+_MAX_ANSWERS = 100_000  # files, however small they are
 
 _added: dict[str, int] = {}  # by folder, what this process has added since it read the folder
 
@@ -43,7 +45,9 @@ def keep_within_limit(directory: Directory, limit: int | None, new: EntryName) -
     """Remove what was not used for the longest time, except the entry that was just added."""
     folder, bound = str(directory.path), find_limit(directory, limit)
     status = directory.stat(str(new))
-    added = _added.get(folder, bound) + (0 if status is None else status.st_size)
+    # Many short processes, each of which adds some small answers, look once in a while, too.
+    before = random.random() * bound / _SCANS_PER_LIMIT if new.kind.is_answer else bound  # noqa: S311 - no secret
+    added = int(_added.get(folder, before)) + (0 if status is None else status.st_size)
     _added[folder] = added
     if added * _SCANS_PER_LIMIT < bound:
         return
@@ -52,11 +56,14 @@ def keep_within_limit(directory: Directory, limit: int | None, new: EntryName) -
     remove_remains(directory, names)
     files = list_files(directory, names)
     excess = sum(file.size for file in files) - bound
+    surplus = sum(file.name.kind.is_answer for file in files) - _MAX_ANSWERS
     for file in sorted(files, key=lambda file: file.used_at):
-        if excess <= 0:
+        if excess <= 0 and surplus <= 0:
             return
-        if file.name != new and remove_unused(directory, file.name):
+        is_needless = excess > 0 or file.name.kind.is_answer
+        if is_needless and file.name != new and remove_unused(directory, file.name):
             excess -= file.size
+            surplus -= file.name.kind.is_answer
 
 
 def list_files(directory: Directory, names: list[str]) -> list[CachedFile]:

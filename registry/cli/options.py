@@ -18,7 +18,9 @@ Context: TypeAlias = typer.Context
 Json = Annotated[bool, typer.Option("--json", help="Print JSON for scripts.")]
 AsOf = Annotated[
     str | None,
-    typer.Option(metavar="X", help="Answer as of a revision: its number, -1, a time, a tag, or NUMBER:SEAL."),
+    typer.Option(
+        metavar="X", help="Answer as of a revision: its number, -1, a time, a tag, a pin, or NUMBER:SEAL."
+    ),
 ]
 At = Annotated[
     str | None, typer.Option(metavar="T", help="A time: 2018-02-10 14:30, '3 days ago', a run, a stamp ...")

@@ -75,6 +75,7 @@ WORDS: dict[Remedy, str | Callable[..., str]] = {
     Remedy.CONTINUE_COPY: "run the calreg copy again",
     Remedy.COUNT_CHANGES: "calreg version diff {before} {after} counts them",
     Remedy.CREATE_REGISTRY: "calreg init makes one",
+    Remedy.FETCH: "calreg fetch DATASET, without CALREG_OFFLINE, brings what it needs",
     Remedy.FREE_CONNECTIONS: (
         "try again when other programs are done; its administrator can raise max_connections, or put a pooler before it"
     ),

@@ -57,7 +57,7 @@ def add_tag(
     name: Annotated[str, typer.Argument(metavar="NAME", help="The name; it starts with a letter.")],
     as_of: Annotated[
         str | None,
-        typer.Option(metavar="X", help="The revision: its number, -1, a time, a tag, or NUMBER:SEAL."),
+        typer.Option(metavar="X", help="The revision: its number, -1, a time, a tag, a pin, or NUMBER:SEAL."),
     ] = None,
     timezone: Timezone = None,
     comment: Comment = None,

@@ -124,7 +124,7 @@ class Database:
         lost
             The head of the store that this history lacks, and goes on without.
         of_export
-            An export is recorded, which is no revision, and may be made of a pinned one.
+            An export is recorded, without a revision: it may be made as of a pinned one.
 
         Raises
         ------

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
-from registry.errors import CorruptionError, LeftOutError, Remedy, UnavailableError
+from registry.errors import CorruptionError, LeftOutError, OfflineError, Remedy, UnavailableError
 from registry.identifiers import shorten
 from registry.parallel import map_in_threads
 from registry.records import FileUse, MissingFile
@@ -34,7 +34,8 @@ def name_missing_inputs(store: ContentStore, list_inputs: Callable[[], Iterable[
         if not missing:
             raise
         first = error.values if type(error) is CorruptionError else {}
-        raise build_error(missing, **(first if len(missing) == 1 else {})) from None
+        remedy = error.remedy if isinstance(error, OfflineError) else None
+        raise build_error(missing, remedy=remedy, **(first if len(missing) == 1 else {})) from None
 
 
 def find_missing_inputs(store: ContentStore, inputs: Iterable[Input]) -> tuple[MissingFile, ...]:
@@ -57,16 +58,18 @@ def find_missing_inputs(store: ContentStore, inputs: Iterable[Input]) -> tuple[M
 
 
 def build_error(
-    missing: Sequence[MissingFile], message: str | None = None, **values: Any
+    missing: Sequence[MissingFile], message: str | None = None, *, remedy: Remedy | None = None, **values: Any
 ) -> CorruptionError | UnavailableError:
     """Return the refusal that names every file; corruption, unless all are sound as far as is known."""
     are_damaged = [file.is_damaged for file in missing]
     are_left_out = all(file.is_left_out for file in missing)
     error_class = CorruptionError if any(are_damaged) else LeftOutError if are_left_out else UnavailableError
     sentences = [file.problem for file in missing]
-    values |= {"missing": tuple(missing), "remedy": Remedy.REPAIR_STORE if any(are_damaged) else None}
+    values |= {"missing": tuple(missing), "remedy": Remedy.REPAIR_STORE if any(are_damaged) else remedy}
     if message is not None:
         return error_class(message, details=sentences, **values)
     what = "damaged or missing" if all(are_damaged) else "unreadable or damaged"
     what = "left out of this partial snapshot" if are_left_out else what
+    if remedy is Remedy.FETCH and not any(are_damaged):
+        error_class, what = OfflineError, "not in the cache"
     return error_class.combine(f"stored files are {what}", sentences, **values)

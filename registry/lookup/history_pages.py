@@ -239,8 +239,8 @@ def _find_source(connection: sa.Connection, name: str, numbers: tuple[int, int],
     if name not in UNINDEXED:
         return source
     quick = narrow(source, find_constants(connection, numbers))
-    found = connection.execute(sa.select(sa.func.count()).select_from(quick.query.order_by(None).subquery()))
-    return quick if found.scalar_one() == count else source
+    counted = sa.select(sa.func.count()).select_from(quick.query.order_by(None).subquery())
+    return quick if connection.execute(counted).scalar_one() == count else source
 
 
 def _read_lines(

@@ -17,6 +17,7 @@ from starlette.routing import Route
 from registry.api.drawings import DRAWINGS, Drawing
 from registry.api.parameters import parse_iso_instant
 from registry.api.readings import API, READINGS, Freshness, Reading
+from registry.authorship import software_version
 from registry.errors import NotFoundError, NotValidError, RegistryError, RequestError
 from registry.heads import Head, parse_pin
 from registry.identifiers import quote
@@ -126,6 +127,8 @@ class _Answers:
             "seal": head.seal,
             "timezone": timezone,
             "api": API,
+            "public": self._state.options.public,
+            "software": software_version(),
         }
         return respond(encode_answer(value, keeping=LIVE, public=self._state.options.public))
 

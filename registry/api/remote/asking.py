@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING, Any, NoReturn, get_args, get_origin
 import msgspec
 
 from registry.api.parameters import Sort
-from registry.api.readings import RECORD, Reading, find_reading
-from registry.errors import UnavailableError
+from registry.api.readings import RECORD, Freshness, Reading, find_reading
+from registry.api.remote.kept_answers import decode_content, describe_moment, format_url
+from registry.errors import NotFoundError, NotValidError, OfflineError, Remedy, UnavailableError
 from registry.heads import Head, shorten_seal
 from registry.instants import BEGINNING, Instant, parse_iso
 from registry.lookup.revisions import AsOfRef
@@ -33,10 +34,45 @@ def ask(backend: RemoteBackend, reading: Reading, arguments: Mapping[str, Any], 
     path, query = reading.format(stated)
     pin = backend.find_pin(as_of).pin
     if reading.is_live:
-        content = backend.service.get(f"/v1/{path}", [*query, ("as_of", pin), ("form", RECORD)])
+        path, query = f"/v1/{path}", [*query, ("as_of", pin), ("form", RECORD)]
     else:
-        content = backend.service.get(f"/v1/r/{pin}/{path}", [*query, ("form", RECORD)])
-    return decode(backend, content, reading.answer_type)
+        path, query = f"/v1/r/{pin}/{path}", [*query, ("form", RECORD)]
+    return decode(backend, _get(backend, reading, path, query), reading.answer_type)
+
+
+def _get(backend: RemoteBackend, reading: Reading, path: str, query: list[tuple[str, str]]) -> Any:
+    """Return what is kept of the answer to a question, else what the service answers, which is then kept."""
+    if not reading.is_keepable:
+        if backend.service.is_offline:
+            raise OfflineError(
+                f"the answer of {path} is not of one revision, so none is kept, and CALREG_OFFLINE lets the service"
+                f" {backend.service.url} not be asked",
+                service=backend.service.url,
+            )
+        return backend.service.get(path, query)
+    url, is_brief = format_url(path, query), reading.freshness is Freshness.BRIEF
+    kept = backend.kept.find(url, is_brief=is_brief)
+    if kept is not None:
+        if is_brief and backend.service.is_offline and backend.note is not None:
+            backend.note(
+                f"answered at {describe_moment(kept)}: what is not of a revision may have changed since"
+            )
+        return decode_content(kept)
+    if backend.service.is_offline:
+        raise OfflineError(
+            f"the answer of {url.removesuffix('form=record').rstrip('?&')} is not in the cache, and CALREG_OFFLINE lets"
+            f" the service {backend.service.url} not be asked",
+            remedy=Remedy.FETCH,
+            service=backend.service.url,
+        )
+    try:
+        content = backend.service.get(path, query)
+    except (NotFoundError, NotValidError) as refusal:
+        if reading.freshness is Freshness.PINNED:
+            backend.kept.keep_refusal(url, refusal)
+        raise
+    backend.kept.keep(url, content)
+    return content
 
 
 def _state(backend: RemoteBackend, sort: Sort, value: Any, as_of: AsOfRef) -> Any:

@@ -14,11 +14,12 @@ import sqlalchemy as sa
 from registry.api.backend import Backend, count_back
 from registry.api.readings import API, find_reading
 from registry.api.remote.asking import ask
+from registry.api.remote.kept_answers import KeptAnswers, ServedHead, decode_content, format_url
 from registry.api.remote.pages import ask_pages
 from registry.database.closing import Closure
-from registry.errors import ConflictError, SchemaError, UnavailableError
+from registry.errors import ConflictError, OfflineError, SchemaError, UnavailableError
 from registry.heads import Head
-from registry.identifiers import Dataset
+from registry.identifiers import Dataset, quote
 from registry.instants import Instant
 from registry.lookup.revisions import AsOfRef, RevisionRef, later_revision_error, unknown_revision_error
 from registry.lookup.run_instants import require_start
@@ -27,16 +28,6 @@ from registry.timezones import find_recorded_zone
 from registry.transport import Service
 
 _REQUESTS_AT_ONCE = 8  # as many as a worker looks up at once
-
-
-class ServedHead(msgspec.Struct, frozen=True):
-    """A head as a service tells it, with what is known of its registry."""
-
-    registry: str
-    revision: int
-    seal: str
-    timezone: str
-    api: int
 
 
 class ServedDatabase:
@@ -69,6 +60,7 @@ class RemoteBackend(Backend):
     pin: Head = field(default_factory=lambda: Head(0, "0" * 64))
     zone: str = "UTC"
     heads: dict[RevisionRef, Head] = field(default_factory=dict)
+    answers: KeptAnswers | None = None
 
     @property
     def is_remote(self) -> bool:
@@ -79,6 +71,12 @@ class RemoteBackend(Backend):
     def service(self) -> Service:
         """The service."""
         return cast("ServedDatabase", self.database).service
+
+    @property
+    def kept(self) -> KeptAnswers:
+        """The answers that the cache of this machine keeps."""
+        assert self.answers is not None  # noqa: S101 - of an open session
+        return self.answers
 
     def answer(self, question: Callable[..., Any], *values: Any, **options: Any) -> Any:
         """Ask the service what the question would return of its registry."""
@@ -130,7 +128,7 @@ class RemoteBackend(Backend):
         value = reference.value
         if reference.by == "back":
             value = count_back(reference, self.pin.number)
-        answer = read_served_head(self.service, str(value))
+        answer = self._read_head(str(value))
         if answer.revision <= self.pin.number:
             return Head(answer.revision, answer.seal)
         if reference.by == "instant":  # of what was recorded until then, only what was pinned is known here
@@ -139,10 +137,27 @@ class RemoteBackend(Backend):
             raise later_revision_error(answer.revision, self.pin)
         raise unknown_revision_error(RevisionRef("number", answer.revision), self.pin.number)
 
+    def _read_head(self, text: str) -> ServedHead:
+        """Return the head that a text names; what a text names up to the pin does not change."""
+        url = f"{format_url('/v1/head', [('as_of', text)])} of {self.pin.pin}"
+        kept = self.kept.find(url)
+        if kept is not None:
+            return msgspec.convert(decode_content(kept), ServedHead)
+        if self.service.is_offline:
+            raise OfflineError(
+                f"which revision {quote(text)} is, is not in the cache, and CALREG_OFFLINE lets the service"
+                f" {self.service.url} not be asked",
+                service=self.service.url,
+            )
+        answer = read_served_head(self.service, text)
+        if answer.revision <= self.pin.number:
+            self.kept.keep(url, answer)
+        return answer
+
     def _limit(
         self,
         reference: RevisionRef,
-        pin: Head,  # noqa: ARG002 - `find_pin` knows it
+        pin: Head,  # noqa: ARG002 - that of the session, which `find_pin` knows
         connection: sa.Connection | None,  # noqa: ARG002 - there is none
     ) -> RevisionRef:
         return reference

@@ -9,7 +9,15 @@ from pathlib import Path
 from typing import Self
 
 from registry.cache import CacheFolder, EntryKind, EntryName, NewEntry
-from registry.errors import CacheError, CorruptionError, LeftOutError, NotFoundError, UnavailableError
+from registry.errors import (
+    CacheError,
+    CorruptionError,
+    LeftOutError,
+    NotFoundError,
+    OfflineError,
+    Remedy,
+    UnavailableError,
+)
 from registry.files import Buffer, blake3_of, sha256_of
 from registry.left_out_notes import left_out_error
 from registry.store import ContentStore
@@ -46,6 +54,8 @@ class RemoteStore(ContentStore):
                     filled += count
             return header if _is_sound(header, buffer, sha256, blake3) else None
 
+        if self._service.is_offline:
+            return self._read_kept(sha256, read)
         if self._cache is not None:
             try:
                 name = EntryName(EntryKind.OBJECT, sha256)
@@ -53,6 +63,43 @@ class RemoteStore(ContentStore):
             except CacheError:  # the file can be had without it
                 pass
         return self._read_uncached(sha256, size, buffer, blake3)
+
+    def _read_kept(self, sha256: str, read: Callable[[int], bytes | None]) -> bytes:
+        """Return what is read of an object in the cache; no service is asked for one that is not."""
+        header = None if self._cache is None else self._cache.find(EntryName(EntryKind.OBJECT, sha256), read)
+        if header is None:
+            raise OfflineError(
+                f"object {sha256} is not in the cache, or is damaged there, and CALREG_OFFLINE lets the service"
+                f" {self._service.url} not be asked",
+                remedy=Remedy.FETCH,
+                sha256=sha256,
+            )
+        return header
+
+    def bring(self, sha256: str, size: int) -> bool:
+        """Bring an object into the cache, verified; return whether it was not there.
+
+        Raises
+        ------
+        CacheError, DeniedError
+            The cache cannot be used.
+        CorruptionError
+            The service has not got it, or has it damaged.
+        """
+        assert self._cache is not None  # noqa: S101 - the caller has looked
+        brought = False
+
+        def make(entry: NewEntry) -> None:
+            nonlocal brought
+            brought = True
+            self._fetch(sha256, size, entry)
+
+        def is_sound(handle: int) -> bool | None:
+            with os.fdopen(handle, "rb", closefd=False, buffering=0) as file:
+                return hashlib.file_digest(file, "sha256").hexdigest() == sha256 or None
+
+        self._cache.obtain(EntryName(EntryKind.OBJECT, sha256), make, is_sound)
+        return brought
 
     def find_problem(self, sha256: str, size: int) -> str | None:
         """Return the problem of an object, None where it is sound; raise that the service does not send it now."""

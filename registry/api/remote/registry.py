@@ -15,13 +15,14 @@ from registry.api.readings import find_reading
 from registry.api.registry import Registry
 from registry.api.remote import nouns
 from registry.api.remote.asking import refuse_method
-from registry.api.remote.backend import RemoteBackend, ServedDatabase, read_served_head
+from registry.api.remote.backend import RemoteBackend, ServedDatabase
+from registry.api.remote.kept_answers import KeptAnswers
 from registry.api.remote.objects import RemoteStore
 from registry.api.remote.pages import ask_pages, iterate_pages, make_list_method
+from registry.api.remote.sessions import pin_session
 from registry.api.showing import show_local_file
 from registry.cache import find_cache
 from registry.database.transactions import Database
-from registry.errors import UnavailableError
 from registry.heads import Head
 from registry.instants import Instant
 from registry.lookup.revisions import AsOf
@@ -40,23 +41,18 @@ def open_remote_backend(
     pin: Head | None = None,
 ) -> RemoteBackend:
     """Return a service in the place of a database, pinned to a revision, by default the newest."""
-    service = Service(url)
-    head = read_served_head(service, None if pin is None else str(pin))
-    if pin is not None and (head.revision != pin.number or not head.seal.startswith(pin.seal)):
-        raise UnavailableError(
-            f"the service {service.url} cannot be used: asked for {pin}, it answers with {head.revision}:{head.seal}",
-            service=service.url,
-        )
-    whole = Head(head.revision, head.seal)
+    service, cache = Service(url), find_cache()
+    session = pin_session(service, cache, pin)
     return RemoteBackend(
-        cast("Database", ServedDatabase(service, head.registry)),
-        RemoteStore(service, find_cache(), head.registry),
+        cast("Database", ServedDatabase(service, session.registry)),
+        RemoteStore(service, cache, session.registry),
         choose_zone(Settings(url, Path())) if timezone is None else find_zone(timezone),
         note,
         present,
-        None if pin is None else whole,
-        whole,
-        head.timezone,
+        None if pin is None else session.head,
+        session.head,
+        session.timezone,
+        answers=KeptAnswers(service, cache, session),
     )
 
 

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from contextlib import closing
+from collections.abc import Sequence
+from contextlib import closing, suppress
 
 from msgspec.structs import replace
 
 from registry.api.pins import choose_pin
 from registry.api.remote.registry import RemoteRegistry
 from registry.api.state_questions import RegistryState, describe_state
-from registry.errors import RegistryError
-from registry.records import Status
+from registry.errors import OfflineError, RegistryError
+from registry.records import RecordedExport, Revision, Status
 
 
 def find_service_status(
@@ -27,10 +28,13 @@ def find_service_status(
     """
     try:
         with closing(RemoteRegistry(url, pin=choose_pin(None))) as registry:
-            newest = registry.log(limit=1)
-            exports = registry.exports.list(limit=compared)
-            backend = registry._backend  # noqa: SLF001 - of this package
-            state: RegistryState = backend.answer(describe_state, as_of=registry.pin)
+            newest: Sequence[Revision] = ()
+            exports: Sequence[RecordedExport] = ()
+            state: RegistryState | None = None
+            with suppress(OfflineError):  # what is not of one revision is not known then
+                newest = registry.log(limit=1)
+                exports = registry.exports.list(limit=compared)
+                state = registry._backend.answer(describe_state, as_of=registry.pin)  # noqa: SLF001 - of this package
             return (
                 replace(
                     status,
@@ -46,8 +50,8 @@ def find_service_status(
                     recorded_at=newest[0].recorded_at if newest else None,
                     author=newest[0].author if newest else None,
                     seal=registry.pin.seal if registry.pin.number else None,
-                    counts=state.counts,
-                    problems=state.problems,
+                    counts=None if state is None else state.counts,
+                    problems=() if state is None else state.problems,
                     pin=registry.pin.pin,
                     newest_exports=tuple(exports[:shown]),
                     stale_exports=tuple(export for export in exports if export.stale is not None),
