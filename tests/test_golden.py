@@ -93,6 +93,7 @@ REFUSED = {
     "snapshot": "calreg snapshot spring.sqlite",
     "copy": "calreg copy --to sqlite:///restored.sqlite",
     "database grant": "calreg database grant --reader calib --writer calib",
+    "fetch": "calreg fetch exp=xcsls3716:run=631",
     "cache show": "calreg cache show",
     "cache verify": "calreg cache verify",
     "cache clear": "calreg cache clear",
@@ -149,7 +150,15 @@ def run_scenario(recorder: Recorder) -> None:
     write_files()
     fill_cache(recorder.monkeypatch)
     for verb, example in EXAMPLES.items():
-        if verb not in ("demo", "serve", "copy", "database grant", "database seal", "database recover"):
+        if verb not in (
+            "demo",
+            "serve",
+            "fetch",
+            "copy",
+            "database grant",
+            "database seal",
+            "database recover",
+        ):
             recorder.run(verb, example)
     record_without_seal()
     recorder.run("database seal", EXAMPLES["database seal"])

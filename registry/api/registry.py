@@ -16,6 +16,7 @@ from registry.lookup.revisions import AsOf
 from registry.parallel import Progress, no_progress
 from registry.records import (
     Export,
+    Fetched,
     Identity,
     Subject,
     Validity,
@@ -292,6 +293,50 @@ class Registry(Deploying, Differences, History, Importing, Reversing):
             target, source, instant, tuple(types or ()), as_of, format, first_run, last_run
         )
         return write_export(self._backend, request, Path(output), progress, force=force)
+
+    def fetch(
+        self,
+        targets: str | Sequence[str],
+        *,
+        source: str | None = None,
+        at: InstantLike | None = None,
+        types: Sequence[str] | None = None,
+        kinds: Sequence[str] | None = None,
+        progress: Progress = no_progress,
+    ) -> Fetched:
+        """Bring all that `constants` and `export` of runs or detectors need from a service into the cache.
+
+        With ``CALREG_OFFLINE=1`` and ``CALREG_PIN``, the ``pin`` of the answer, it is used without the service:
+        `constants` and `export` of the same arguments, `validity`, `show`, and the verification of such an export.
+
+        Parameters
+        ----------
+        targets
+            Datasets, or the Ids or names of detectors.
+        source, at, types
+            As for `constants`, of all of them.
+        kinds
+            The kinds of the files, beside the `types` of the arrays that are made from them.
+
+        Returns
+        -------
+        Fetched
+            One of ``fetched`` for each target: ``problem`` says what of it could not be brought, and why.
+
+        Raises
+        ------
+        RequestError
+            The registry is not read through a service, or ``CALREG_OFFLINE`` lets it not be asked, or there is no
+            cache.
+        CacheError, DeniedError
+            The cache cannot be written, or its limit is less than what is needed.
+        """
+        from registry.api.remote.fetching import FetchRequest, fetch
+
+        instant = self._backend.parse_optional_instant(at)
+        names = (targets,) if isinstance(targets, str) else tuple(dict.fromkeys(targets))
+        request = FetchRequest(names, source, instant, tuple(types or ()), tuple(kinds or ()))
+        return fetch(self._backend, request, progress)
 
     def identify(self, path: str | Path, *, as_of: AsOf = None) -> Identity:
         """Return the constants, versions or exports that contain a file, by its content.

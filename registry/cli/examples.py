@@ -77,6 +77,7 @@ EXAMPLES = {
     "serve": "calreg serve --port 8420 --workers 2",
     "snapshot": "calreg snapshot spring.sqlite --as-of spring-2018",
     "fork": "calreg fork --to sqlite:///fork.sqlite --to-store fork-store --comment 'for the other beamline'",
+    "fetch": "calreg --database https://calib.example.org fetch exp=xcsls3716:run=631",
     "cache show": "calreg cache show",
     "cache verify": "calreg cache verify",
     "cache clear": "calreg cache clear",

@@ -23,7 +23,7 @@ from registry.records.answers import (
     Validity,
     Verification,
 )
-from registry.records.caches import Cache, CacheEntry, CacheRemoval
+from registry.records.caches import Cache, CacheEntry, CacheRemoval, Fetched, FetchedConstants
 from registry.records.copies import FileUse, LeftOutFiles, MissingFile, RegistryCopy, SnapshotPart
 from registry.records.deployments import (
     DeployedFile,
@@ -125,6 +125,8 @@ __all__ = [
     "DetectorState",
     "Export",
     "ExportedFile",
+    "Fetched",
+    "FetchedConstants",
     "FilePattern",
     "FileUse",
     "IdentifiedExport",

@@ -13,9 +13,10 @@ class CacheEntry(Struct, frozen=True):
     Attributes
     ----------
     kind
-        ``object``, a stored file; or ``array``, one that is assembled from several.
+        ``object``, a stored file; ``array``, one that is assembled from several; ``answer``, what a service answered;
+        or ``pin``, a revision that a service named.
     digest
-        The SHA-256 of the file, or that of the list of the files that an array is assembled from.
+        The SHA-256 of the file, that of the list of the files that an array is assembled from, or that of a question.
     bytes
         Its size.
     used_at
@@ -52,5 +53,63 @@ class CacheRemoval(Struct, frozen=True):
     folder: str | None
     looked_at: int
     removed: tuple[CacheEntry, ...]
+    bytes: int
+    notes: tuple[str, ...] = ()
+
+
+class FetchedConstants(Struct, frozen=True):
+    """The constants of a run or a detector that were to be fetched: all are in the cache where ``problem`` is None.
+
+    Attributes
+    ----------
+    target, source
+        The dataset or the detector's Id, and the source from which it was read out.
+    instant
+        At which the constants are valid.
+    panels
+        How many there are.
+    files, bytes
+        The stored files that they are made from.
+    code
+        The exit code of the problem.
+    """
+
+    target: str
+    source: str | None = None
+    instant: str | None = None
+    panels: int = 0
+    types: tuple[str, ...] = ()
+    files: int = 0
+    bytes: int = 0
+    problem: str | None = None
+    code: int | None = None
+
+
+class Fetched(Struct, frozen=True):
+    """The constants that were fetched from a service into the cache of this machine, to be used without it.
+
+    Attributes
+    ----------
+    registry, revision, seal
+        The registry, and the revision as of which everything is.
+    pin
+        The text that pins a session to it: ``CALREG_PIN``.
+    cache
+        The folder.
+    files, files_there
+        The numbers of files that were brought now, and of those that were there already.
+    bytes
+        The size of what was brought now.
+    """
+
+    registry: str
+    service: str
+    pin: str
+    revision: int
+    seal: str
+    cache: str
+    fetched: tuple[FetchedConstants, ...]
+    files: int
+    files_there: int
     bytes: int
     notes: tuple[str, ...] = ()
