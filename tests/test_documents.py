@@ -18,6 +18,8 @@ import sqlalchemy as sa
 
 from registry import create_registry, open_registry, sample
 from registry.api import Registry
+from testing.registries import RegistryLocation
+from testing.services import serve_in_thread
 from tests.expert import make_expert_registry
 from tests.measurements import write_measurement
 from tests.sessions import Session, find_blocks, is_updating
@@ -116,7 +118,11 @@ TESTED_ELSEWHERE = {
     *("docs/notebooks/constants.md", "docs/how-to/serve.md"),
 }
 OF_SMALL_PANELS = {"docs/how-to/a-delivery.md"}
-ON_A_SERVER = {"docs/how-to/facility-on-postgresql.md", "docs/operations.md"}
+ON_A_SERVER = {
+    "docs/how-to/facility-on-postgresql.md",
+    "docs/how-to/work-offline.md",
+    "docs/operations.md",
+}
 
 
 def start_session(template: Path, folder: Path, stand_ins: dict[str, str]) -> Session:
@@ -197,6 +203,21 @@ def test_the_page_of_a_facility_on_postgresql_shows_what_happens(
     session = start_session(templates / "sample files", tmp_path, stand_ins)
     session.environment["PGPASSWORD"] = password
     session.run_document(page)
+
+
+@pytest.mark.slow
+def test_the_page_of_work_offline_shows_what_happens(templates: Path, tmp_path: Path) -> None:
+    session = start_session(templates / "a run with a start time", tmp_path, {})
+    location = RegistryLocation(f"sqlite:///{tmp_path / 'registry.sqlite'}", tmp_path / "store")
+    with location.open() as registry:
+        pin = registry.head.pin
+    with serve_in_thread(location) as url:
+        session.stand_ins |= {
+            "https://calib.example.org": url,
+            "/local/ana/calreg": str(tmp_path / "cache"),
+            f"{pin[:2]}4f0c9a5e7b21d386": pin,
+        }
+        session.run_document(DOCS / "how-to" / "work-offline.md")
 
 
 @pytest.mark.slow
