@@ -25,7 +25,6 @@ from benchmarks.rows import Row, make_timed_row
 from benchmarks.servers import Server, find_nginx, find_served, run_nginx, run_service
 from benchmarks.sharing import measure_sharing_on
 from benchmarks.timing import Task, compute_spread
-from registry.api.pins import format_pin
 from registry.heads import Head
 from registry.instants import Instant
 from registry.records.json import encode
@@ -90,7 +89,7 @@ class _Questions:
         """Return the path of the URL."""
         detector_id = self.known.history.detector_id
         query = urlencode({"at": str(instant)})
-        return f"/v1/r/{format_pin(self.pin)}/validity/{detector_id}?{query}"
+        return f"/v1/r/{self.pin.pin}/validity/{detector_id}?{query}"
 
     def make_served_task(self, clients: Clients) -> Task:
         """Return the task to ask the service, as of the pin."""

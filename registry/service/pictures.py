@@ -12,9 +12,8 @@ from importlib.metadata import PackageNotFoundError, version
 from starlette.requests import Request
 
 from registry.api.drawings import MEDIA_TYPES, Drawing
-from registry.api.pins import parse_pin
 from registry.errors import NotFoundError, NotValidError, UnavailableError
-from registry.heads import Head
+from registry.heads import Head, parse_pin
 from registry.parallel import Advance, Progress
 from registry.service.gate import find_url, is_known
 from registry.service.kept_answers import EncodedAnswer

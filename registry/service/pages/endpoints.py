@@ -12,8 +12,8 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from registry.api.pins import format_pin, parse_pin
 from registry.errors import NotFoundError, RegistryError, RequestError
+from registry.heads import parse_pin
 from registry.identifiers import quote
 from registry.records.refusals import STATUSES, build_refusal
 from registry.service.gate import find_url, is_known
@@ -93,7 +93,7 @@ class Site:
             page = _check_page(words.get("page", "/"))
         except RegistryError as error:
             return respond(await self._refuse(error))
-        return respond(_build_redirect(f"{_PINNED_PREFIX}{format_pin(head)}{page}"))
+        return respond(_build_redirect(f"{_PINNED_PREFIX}{head.pin}{page}"))
 
     async def send_unknown(self, request: Request, _error: Exception) -> Response:
         """Say that a URL is none of this service."""
@@ -107,7 +107,7 @@ class Site:
         stated = words.pop("pin", None)
         pin = registry.find_head(None if stated is None else parse_pin(stated))
         here = _find_here(request)
-        key = find_url(request.scope) if not is_live else f"page {format_pin(pin)} {here}".encode()
+        key = find_url(request.scope) if not is_live else f"page {pin.pin} {here}".encode()
         answer = kept.get(key) if page.is_lasting else None
         if answer is not None:
             return answer

@@ -9,7 +9,6 @@ from importlib.resources import files
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote as quote_path
 
-from registry.api.pins import format_pin
 from registry.heads import Head
 from registry.identifiers import escape_control_characters, format_count, format_run_range
 from registry.records.json import to_builtins
@@ -64,7 +63,7 @@ def build_frame(registry_id: str, pin: Head, here: str, *, is_live: bool) -> dic
 
     `here` is the path and query of the page of the newest revision.
     """
-    text = format_pin(pin)
+    text = pin.pin
     return {
         "registry_id": registry_id,
         "pin": pin,
