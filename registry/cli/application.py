@@ -35,7 +35,7 @@ VERBS = {
     "export": ("exports:export", "Write the constants of a run or a detector."),
     "deploy": ("deploy:deploy", "Write or check the constants of all runs of an experiment."),
     "exports": ("recorded_exports:list_exports", "List the recorded exports, and which are stale."),
-    "fetch": ("fetching:fetch", "Bring what constants need from a service, to be used offline."),
+    "fetch": ("fetching:fetch", "Bring what exports need from a service into the cache."),
     "serve": ("serve:serve", "Answer questions over HTTP, read-only."),
     "identify": ("provenance:identify", "Identify a file by its content."),
     "diff": ("revisions:diff", "Show what changes for a detector between two revisions."),

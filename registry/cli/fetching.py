@@ -29,7 +29,7 @@ def fetch(
     timezone: Timezone = None,
     json: Json = False,
 ) -> None:
-    """Bring what constants and exports need from a service into the cache.
+    """Bring what exports need from a service into the cache.
 
     With CALREG_OFFLINE=1 and CALREG_PIN, the pin that is printed, export, validity and show of these work without the
     service. A second fetch brings what is missing.
