@@ -147,7 +147,7 @@ def write_export(
         path = (home / layout.document).absolute()
         if not backend.is_remote:
             note_export(backend.database, path, content)
-    if request.as_of is not None or backend.chosen_pin is not None:
+    if request.as_of is not None:
         warnings += map(describe_served_wrongly, list_served_wrongly(backend, document, path))
     note = try_record_export(backend, document, path, hashlib.sha256(content).hexdigest(), signature)
     notes = ["all files were there already, with the same bytes"] if former is not None else []
