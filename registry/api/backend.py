@@ -32,10 +32,10 @@ from registry.lookup.panels import find_panels
 from registry.lookup.revisions import (
     AsOfRef,
     RevisionRef,
+    count_back,
     find_revision_number,
     later_revision_error,
     parse_as_of,
-    unknown_revision_error,
 )
 from registry.lookup.run_instants import find_run_start
 from registry.lookup.tags import refuse_tagged_word
@@ -358,14 +358,6 @@ class Noun(CheckedMethods):
 
     def __init__(self, backend: Backend) -> None:
         self._backend = backend
-
-
-def count_back(reference: RevisionRef, newest: int) -> int:
-    """Return the number of a revision that is counted from the newest one; refuse one before the first."""
-    number = newest - int(str(reference.value))
-    if number < 1:
-        raise unknown_revision_error(reference, newest)
-    return number
 
 
 def open_backend(

@@ -217,6 +217,14 @@ def unknown_revision_error(reference: RevisionRef, newest: int) -> NotFoundError
     return NotFoundError(f"there is no revision {number}; {known}", revision=number, newest=newest)
 
 
+def count_back(reference: RevisionRef, newest: int) -> int:
+    """Return the number of a revision that is counted from the newest one; refuse one before the first."""
+    number = newest - int(str(reference.value))
+    if number < 1:
+        raise unknown_revision_error(reference, newest)
+    return number
+
+
 def later_revision_error(number: int, pin: Head) -> NotFoundError:
     """Return the refusal of a revision after the one to which a session is pinned."""
     return NotFoundError(

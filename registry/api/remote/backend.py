@@ -11,7 +11,7 @@ from typing import Any, NoReturn, cast
 import msgspec
 import sqlalchemy as sa
 
-from registry.api.backend import Backend, count_back
+from registry.api.backend import Backend
 from registry.api.readings import API, find_reading
 from registry.api.remote.asking import ask
 from registry.api.remote.kept_answers import KeptAnswers, ServedHead, decode_content, format_url
@@ -21,7 +21,13 @@ from registry.errors import ConflictError, OfflineError, SchemaError, Unavailabl
 from registry.heads import Head
 from registry.identifiers import Dataset, quote
 from registry.instants import Instant
-from registry.lookup.revisions import AsOfRef, RevisionRef, later_revision_error, unknown_revision_error
+from registry.lookup.revisions import (
+    AsOfRef,
+    RevisionRef,
+    count_back,
+    later_revision_error,
+    unknown_revision_error,
+)
 from registry.lookup.run_instants import require_start
 from registry.parallel import map_in_threads
 from registry.timezones import find_recorded_zone
