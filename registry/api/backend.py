@@ -18,9 +18,9 @@ from msgspec.structs import replace
 from registry import instants
 from registry.api.arguments import CheckedMethods
 from registry.api.change_outcomes import build_outcome
+from registry.api.pins import find_whole_head
 from registry.authorship import build_signature
 from registry.database.change import Change
-from registry.database.seals import find_head
 from registry.database.transactions import Database
 from registry.errors import InstantError, RequestError
 from registry.heads import Head, HeadFile
@@ -382,12 +382,6 @@ def open_backend(
         database.close()
         raise
     return Backend(database, store, zone, note, present, pin)
-
-
-def find_whole_head(database: Database, pin: Head) -> Head:
-    """Return a pin with all digits of its seal; refuse one of another history."""
-    with database.read_transaction() as connection:
-        return find_head(connection, find_revision_number(connection, pin))
 
 
 def choose_zone(settings: Settings) -> tzinfo | None:

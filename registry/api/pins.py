@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from registry.database.seals import find_head
+from registry.database.transactions import Database
 from registry.errors import RequestError
 from registry.heads import Head, is_head, parse_head, parse_pin
+from registry.lookup.revisions import find_revision_number
 from registry.settings import PIN_VARIABLE, find_pin_text
 
 
@@ -30,3 +33,9 @@ def choose_pin(pin: str | Head | None) -> Head | None:
 
 def _parse(text: str) -> Head:
     return parse_head(text) if is_head(text) else parse_pin(text)
+
+
+def find_whole_head(database: Database, pin: Head) -> Head:
+    """Return a pin with all digits of its seal; refuse one of another history."""
+    with database.read_transaction() as connection:
+        return find_head(connection, find_revision_number(connection, pin))

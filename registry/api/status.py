@@ -11,8 +11,8 @@ from msgspec.structs import replace
 
 from registry import schema
 from registry.api.arguments import check_arguments
-from registry.api.backend import Backend, find_whole_head
-from registry.api.pins import choose_pin
+from registry.api.backend import Backend
+from registry.api.pins import choose_pin, find_whole_head
 from registry.api.stale_copies import StoreWitness
 from registry.api.state_questions import list_problems
 from registry.database.engine import open_engine, read_transaction
