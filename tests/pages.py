@@ -1,7 +1,14 @@
 """A registry whose pages tests look at, and the paths of these pages."""
 
+import socket
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from unittest import mock
+
 import pytest
 
+from registry import authorship
 from testing.panels import use_small_panels, write_panel_folder
 from testing.registries import RegistryFactory, RegistryLocation
 
@@ -36,11 +43,22 @@ PAGES = (
 """One of each page; version 99 is not found."""
 
 
+@contextmanager
+def sign_as_ana() -> Iterator[None]:
+    """Sign revisions by an author, a host and a command whose names stand nowhere else."""
+    with (
+        mock.patch.object(authorship, "_find_user_name", return_value="ana-of-the-beamline"),
+        mock.patch.object(socket, "gethostname", return_value="host-of-the-beamline"),
+        mock.patch.object(sys, "argv", ["calreg", "command-of-the-beamline"]),
+    ):
+        yield
+
+
 def make_location(factory: RegistryFactory, folders: pytest.TempPathFactory) -> RegistryLocation:
     """Make a registry with two panels of a detector, a gap, a withdrawn version, two runs and a tag."""
     location = factory.make("sqlite")
     files = [folders.mktemp(f"files-{number}") for number in (1, 2)]
-    with use_small_panels(), location.open() as registry:
+    with use_small_panels(), location.open() as registry, sign_as_ana():
         for number, folder in enumerate(files, 1):
             write_panel_folder(folder, number)
         registry.panels.add(PANEL, alias="M068")

@@ -112,9 +112,9 @@ def test_a_page_of_now_shows_a_new_revision(
         assert "Nothing is recorded yet" in browser.read("/")
         registry.panels.add(PANEL, alias="M068")
         assert "M068" in browser.read("/")
-        assert "1 panel<" in browser.read("/panels")
+        assert "1 panel," in browser.read("/")
         registry.panels.add(OTHER, alias="M088")
-        assert "2 panels<" in browser.read("/panels")
+        assert "2 panels," in browser.read("/")
 
 
 @pytest.mark.parametrize(
@@ -200,17 +200,17 @@ def test_pages_load_nothing_from_elsewhere(browser: Browser) -> None:
 
 def test_a_public_service_names_no_people_and_no_places(location: RegistryLocation) -> None:
     with location.open() as registry:
-        (revision,) = registry.log(limit=1)
         source = registry.versions.show(1)[0].source_path
     assert source is not None
     with serve_in_thread(location, Options(public=True)) as url:
         browser = Browser(url)
         for path in (*PAGES, "/panels/M099"):
             text = browser.ask(path).data.decode()
-            for secret in (revision.host, revision.command, source, f">{revision.author}<"):
-                assert secret not in text, path
+            assert "of-the-beamline" not in text, path
+            assert source not in text, path
     with serve_in_thread(location) as url:
         assert source in Browser(url).read("/versions/1")
+        assert Browser(url).read("/log/2").count("of-the-beamline") == 3
 
 
 def test_a_run_tells_what_each_panel_gets_and_why(browser: Browser) -> None:

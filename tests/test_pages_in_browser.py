@@ -95,7 +95,7 @@ def test_a_search_leads_to_a_panel_its_versions_and_their_pictures(page: Page) -
     expect(page.get_by_role("heading", level=1)).to_have_text("Version 1: gain of M068")
     picture = page.get_by_alt_text("Maps and histograms of version 1")
     picture.scroll_into_view_if_needed()
-    page.wait_for_function("document.querySelector('figure img').complete")
+    expect(picture).to_have_js_property("complete", value=True, timeout=60_000)
     assert picture.evaluate("image => image.naturalWidth") > 500
 
 
@@ -142,9 +142,9 @@ def test_a_page_of_now_follows_new_revisions(
         context = chromium.new_context(base_url=url, java_script_enabled=scripts)
         page = context.new_page()
         page.goto("/panels")
-        expect(page.get_by_role("heading", level=1)).to_have_text("0 panels")
+        expect(page.locator("main")).to_contain_text("No panel.")
         registry.panels.add(PANEL, alias="M068")
-        expect(page.get_by_role("heading", level=1)).to_have_text("1 panel", timeout=30_000)
+        expect(page.locator("main")).to_contain_text("M068", timeout=30_000)
         if scripts:
             page.get_by_label("Search").fill("half a wo")
             registry.panels.add(OTHER, alias="M088")

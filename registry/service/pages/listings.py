@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
+from registry.api.list_questions import list_configurations, list_detector_names, list_panels, list_runs
 from registry.api.questions import list_versions
+from registry.api.state_questions import describe_state
 from registry.service.pages.visits import Values, Visit
 
 PAGE_LENGTH = 50
 """Rows of one page."""
 
 _RECENT = 10
+_KEPT = ("target", "panel", "withdrawn", "experiment")
 
 
 def show_home(visit: Visit) -> Values:
@@ -19,8 +23,9 @@ def show_home(visit: Visit) -> Values:
     return {
         "target": None,
         "at": None,
+        "state": describe_state(visit.backend, as_of=visit.pin),
         "revisions": visit.registry.log(limit=_RECENT, max_changes=3, as_of=visit.pin),
-        "names": visit.registry.detectors.names(as_of=visit.pin)[:PAGE_LENGTH],
+        "names": list_detector_names(visit.backend, limit=PAGE_LENGTH, as_of=visit.pin),
         "tags": visit.registry.tags.list(as_of=visit.pin)[-_RECENT:],
     }
 
@@ -58,18 +63,26 @@ def show_versions(visit: Visit) -> Values:
 
 
 def show_panels(visit: Visit) -> Values:
-    """Return panels, by their Ids."""
-    return _cut(visit, "panels", visit.registry.panels.list(as_of=visit.pin))
+    """Return panels in the order in which they were recorded."""
+    return _read_page(visit, "panels", list_panels)
 
 
 def show_runs(visit: Visit) -> Values:
-    """Return runs, the newest first."""
-    return _cut(visit, "runs", visit.registry.runs.list(as_of=visit.pin)[::-1])
+    """Return runs of all experiments or of one, by experiment and number."""
+    experiment = visit.words.get("experiment")
+    return {
+        "experiment": experiment,
+        **_read_page(visit, "runs", partial(list_runs, experiment=experiment)),
+    }
 
 
 def show_detectors(visit: Visit) -> Values:
     """Return the configurations: which panels are read out for a source in which runs."""
-    return _cut(visit, "configurations", visit.registry.detectors.list(as_of=visit.pin)[::-1])
+    experiment = visit.words.get("experiment")
+    return {
+        "experiment": experiment,
+        **_read_page(visit, "configurations", partial(list_configurations, experiment=experiment)),
+    }
 
 
 def show_tags(visit: Visit) -> Values:
@@ -77,17 +90,21 @@ def show_tags(visit: Visit) -> Values:
     return {"tags": visit.registry.tags.list(as_of=visit.pin)}
 
 
-def _cut(visit: Visit, name: str, rows: Sequence[Any]) -> Values:
-    """Return the rows from the one that the URL says, and where the next piece begins."""
+def _read_page(visit: Visit, name: str, read: Callable[..., list[Any]]) -> Values:
+    """Return the rows from the one that the URL says, and where the next page begins."""
     first = visit.read_number("skip", 0) or 0
-    piece = rows[first : first + PAGE_LENGTH]
-    following = first + PAGE_LENGTH
-    return {name: piece, "total": len(rows), "more": {"skip": following} if following < len(rows) else None}
+    rows = read(visit.backend, skip=first, limit=PAGE_LENGTH + 1, as_of=visit.pin)
+    more = {"skip": first + PAGE_LENGTH} if len(rows) > PAGE_LENGTH else None
+    return {name: rows[:PAGE_LENGTH], "more": more and {**_keep(visit), **more}}
+
+
+def _keep(visit: Visit) -> Values:
+    """Return the words of the URL that the next page has, too."""
+    return {name: visit.words[name] for name in _KEPT if name in visit.words}
 
 
 def _link_more(rows: Sequence[Any], parameter: str, number: str, visit: Visit) -> Values:
     """Return the query of the page that follows a full one."""
     if len(rows) < PAGE_LENGTH:
         return {"more": None}
-    kept = {name: visit.words[name] for name in ("target", "panel", "withdrawn") if name in visit.words}
-    return {"more": {**kept, parameter: getattr(rows[-1], number)}}
+    return {"more": {**_keep(visit), parameter: getattr(rows[-1], number)}}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import cache
 from hashlib import sha256
 from importlib.resources import files
@@ -101,6 +101,7 @@ def _find_environment() -> Environment:
         "path": _format_path,
         "runs": _format_runs,
         "short_time": _format_time,
+        "summary": _cut_details,
         "value": _format_value,
     }
     return environment
@@ -117,6 +118,11 @@ def _format_runs(configuration: Mapping[str, Any]) -> str:
 def _format_time(text: str) -> str:
     """Return an instant for reading: without T, and without the part of a second."""
     return text[:19].replace("T", " ")
+
+
+def _cut_details(message: str, details: Sequence[str]) -> str:
+    """Return the message of a refusal without its details, which are listed below it."""
+    return message.removesuffix(f": {'; '.join(details)}")
 
 
 def _format_value(value: float | None) -> str:

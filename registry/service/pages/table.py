@@ -25,7 +25,7 @@ class Page:
         Those of its query.
     is_lasting
         True where the page of a revision is the same for ever; False where it also tells what is valid now or
-        yesterday, or of exports, which do not belong to revisions.
+        yesterday, what is wrong, or of exports, which do not belong to revisions.
     find
         Returns the path of the page to which this one leads at once; None where it is shown itself.
     """
@@ -44,12 +44,12 @@ class Page:
 
 
 PAGES = (
-    Page("", "home", listings.show_home),
+    Page("", "home", listings.show_home, is_lasting=False),
     Page("panels", "panels", listings.show_panels, ("skip",)),
     Page("panels/{name}", "panel", things.show_panels, is_lasting=False),
-    Page("detectors", "detectors", listings.show_detectors, ("skip",)),
+    Page("detectors", "detectors", listings.show_detectors, ("experiment", "skip")),
     Page("detectors/{name}", "detector", things.show_detector, is_lasting=False),
-    Page("runs", "runs", listings.show_runs, ("skip",)),
+    Page("runs", "runs", listings.show_runs, ("experiment", "skip")),
     Page("runs/{name}", "run", things.show_run, ("source",), is_lasting=False),
     Page("versions", "versions", listings.show_versions, ("panel", "withdrawn", "before")),
     Page("versions/{number}", "version", things.show_version),
