@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import os
+import urllib.request
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,11 +13,13 @@ import pytest
 import sqlalchemy as sa
 from typer.testing import CliRunner
 
+from registry import read_status, verify_export
 from registry.api import Registry, open_registry
 from registry.cli import app
 from registry.errors import NotFoundError, Remedy, RequestError, UnavailableError
-from testing.panels import PANEL_A, PANEL_B, write_panel_folder
+from testing.panels import PANEL_A, PANEL_B, SOURCE, write_panel_folder
 from testing.registries import RegistryLocation
+from testing.services import serve_in_thread
 from tests.conftest import make_location
 from tests.refusals import assert_refused
 
@@ -121,6 +124,36 @@ def test_a_reader_looks_up_and_exports_and_the_export_is_not_recorded(granted: R
             registry.panels.add(PANEL_B)
     with granted.location.open() as registry:
         assert registry.log()[0].revision == 2
+
+
+@pytest.mark.slow
+def test_a_service_of_a_reader_counts_lists_draws_and_checks_deployed_files(
+    granted: Roles, tmp_path: Path
+) -> None:
+    runs = [f"exp=xcs1:run={number}" for number in (1, 2)]
+    with granted.location.open() as registry:
+        registry.detectors.configure("xcs1", SOURCE, PANEL_A, first_run=1)
+        for dataset, begin in zip(runs, (START, LATER), strict=True):
+            registry.runs.add(dataset, begin=begin)
+        for name in ("psana", "lcls2"):
+            document = registry.export(runs[0], tmp_path / name, format=name, last_run=2).provenance
+        registry.versions.add(
+            PANEL_A, write_panel_folder(tmp_path / "later", 5), valid_from=LATER, kinds=["gain"]
+        )
+        expected = verify_export(document, granted.location.database, granted.location.store)
+        listed = registry.runs.list(), registry.list_affected_runs(5)
+    counts = read_status(granted.location.database, granted.location.store).counts
+    served = RegistryLocation(granted.url(granted.reader), granted.location.store)
+    with serve_in_thread(served) as url, open_registry(url) as remote:
+        assert read_status(url).counts == counts
+        assert (remote.runs.list(), remote.list_affected_runs(5)) == listed
+        assert verify_export(document, url) == expected
+        assert len(expected.serves_wrongly) == 1
+        written = remote.export(runs[1], tmp_path / "psana", format="psana", types=["pixel_gain"])
+        assert written.recorded is False
+        pin = f"{remote.pin.number}-{remote.pin.seal[:16]}"
+        with urllib.request.urlopen(f"{url}/v1/r/{pin}/plot/history/{PANEL_A}.svg") as picture:  # noqa: S310 - of the test
+            assert picture.headers["content-type"] == "image/svg+xml"
 
 
 @pytest.mark.slow
