@@ -9,6 +9,7 @@ from registry.api.pages import PAGE_SIZE, iterate_pages, parse_upper_end, refuse
 from registry.lookup.panels import read_panel_keys
 from registry.lookup.revisions import AsOfRef, read_newest_revision
 from registry.lookup.version_pages import list_newest_versions, list_versions_after
+from registry.lookup.versions import find_version
 from registry.records import Version
 
 
@@ -51,12 +52,22 @@ def read_versions_after(
     *,
     withdrawn: bool,
 ) -> list[Version]:
-    """Return one page of versions by panel, kind and start: those that follow a version, None for the first ones."""
+    """Return one page of versions by panel, kind and start: those that follow a version, None for the first ones.
+
+    Raises
+    ------
+    NotFoundError
+        The version is not known.
+    RequestError
+        It is of another panel.
+    """
     refuse_invalid_limit(limit)
     with backend.read_transaction(as_of) as view:
         panels = None if panel is None else _read_panel_keys(view, panel)
         revision = None if view.revision == read_newest_revision(view.connection) else view.revision
         count = PAGE_SIZE if limit is None else min(limit, PAGE_SIZE)
+        if after is not None:
+            find_version(view.connection, after, view.revision)
         return list_versions_after(view.connection, panels, revision, after, count, withdrawn=withdrawn)
 
 

@@ -16,6 +16,7 @@ import sqlalchemy as sa
 
 from registry import schema
 from registry.database.planner import LIMIT_ONE, hint_live_index
+from registry.errors import RequestError
 from registry.lookup.versions import find_largest_number, list_versions_with_numbers
 from registry.records import Version
 
@@ -97,6 +98,8 @@ def list_versions_after(
     """
     numbers: list[int] = []
     place = {} if after is None else _read_place(connection, after)
+    if panels is not None and place and place["panel"] not in panels:
+        raise RequestError(f"version {after} is not of these panels: none of theirs follow it", version=after)
     first = panels.index(place["panel"]) if panels is not None and place else 0
     for panel in [None] if panels is None else panels[first:]:
         query = _select_after(revision is not None, panel is not None, withdrawn, bool(place))
