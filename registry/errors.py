@@ -16,6 +16,7 @@
     ├── CorruptionError     6  stored bytes are not what was recorded
     ├── SchemaError         7  the database's schema is not the one of this software
     └── UnavailableError    8  the database or the store cannot be used
+        ├── BehindError         another server of the registry knows more, and this one does not yet
         ├── DeniedError         this user may not use a file
         ├── LeftOutError        a partial snapshot has not got a file, on purpose
         ├── OfflineError        no service may be asked, and the cache has not got an answer or a file
@@ -178,6 +179,10 @@ class UnavailableError(RegistryError):
     """The database or the store is not there, or cannot be used."""
 
     code = 8
+
+
+class BehindError(UnavailableError):
+    """A revision is not known here yet, which another server of the registry knows."""
 
 
 class DeniedError(UnavailableError):

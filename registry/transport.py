@@ -21,10 +21,10 @@ from urllib.parse import urlencode, urljoin, urlsplit
 
 from registry.errors import OfflineError, RegistryError, Remedy, RequestError, UnavailableError
 from registry.extras import import_extra
-from registry.files import open_regular, translate_os_errors
 from registry.identifiers import escape_control_characters, format_count, quote
-from registry.records.refusals import parse_refusal
+from registry.records.refusals import may_pass, parse_refusal
 from registry.settings import is_offline, is_service_url
+from registry.tokens import read_token
 
 if TYPE_CHECKING:
     import urllib3
@@ -37,7 +37,6 @@ _MAX_ANSWER = 256 << 20  # bytes of JSON
 _PIECE = 1 << 20
 _RETRIED = frozenset({429, 502, 503, 504})
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
-_MAX_TOKEN = 4096
 
 # By the names of urllib3's errors, the special ones first.
 _FINAL_PROBLEMS = {
@@ -65,7 +64,7 @@ class Service:
     def __init__(self, url: str) -> None:
         self._urllib3: Any = import_extra("urllib3", "remote", "urllib3, which speaks HTTP, is not installed")
         self.url = _parse_url(url)
-        self._token = _read_token(os.environ.get("CALREG_TOKEN_FILE"))
+        self._token = _read_token()
         self._certificates = os.environ.get("CALREG_CA")
         self.is_offline = is_offline()
         self._pool: urllib3.PoolManager | None = None
@@ -223,7 +222,7 @@ class Service:
                 f"it answered {response.status} {reason}".rstrip()
                 + ", and not as a registry does: a proxy, or another server"
             )
-        if response.status in _RETRIED and (not is_ours or isinstance(error, UnavailableError)):
+        if response.status in _RETRIED and (not is_ours or may_pass(error)):
             raise _BusyError(error, _parse_seconds(response.headers.get("retry-after")))
         raise error
 
@@ -278,15 +277,9 @@ def _parse_url(text: str) -> str:
     return text.rstrip("/")
 
 
-def _read_token(name: str | None) -> str | None:
-    if not name:
-        return None
-    file = Path(name)
-    with translate_os_errors("read", file, f"the token in {quote(name)}"), open_regular(file) as opened:
-        content = opened.read(_MAX_TOKEN).strip()
-    if not content or any(byte < 0x21 or byte > 0x7E for byte in content):
-        raise RequestError(f"{quote(name)} holds no token", path=name)
-    return content.decode()
+def _read_token() -> str | None:
+    name = os.environ.get("CALREG_TOKEN_FILE")
+    return read_token(Path(name)) if name else None
 
 
 def _read_bounded(response: urllib3.BaseHTTPResponse, service: Service) -> Iterator[bytes]:

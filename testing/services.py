@@ -3,18 +3,25 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import socket
+import subprocess
+import sys
 import threading
+import time
 from collections.abc import Awaitable, Callable, Iterator, MutableMapping
 from contextlib import contextmanager, suppress
+from functools import partial
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import unquote, urlsplit
+
+import urllib3
 
 from registry.api.serving import open_to_serve
 from registry.service.application import build_application
 from registry.service.state import Options, State
 from registry.settings import Settings
-from registry.store import ContentStore
 from testing.registries import RegistryLocation
 
 _Message = MutableMapping[str, Any]
@@ -27,15 +34,13 @@ def serve_in_thread(location: RegistryLocation, options: Options | None = None) 
     state = make_state(location, options)
     with serve_application(build_application(state)) as url:
         yield url
-    state.registry.close()
+    state.close()
 
 
 def make_state(location: RegistryLocation, options: Options | None = None) -> State:
     """Return the state of a worker that serves a registry; on PostgreSQL as the user of the tests, who may write."""
     settings = Settings(location.database, location.store)
-    return State(
-        open_to_serve(settings, writer_allowed=True), ContentStore(location.store), options or Options()
-    )
+    return State(settings, partial(open_to_serve, writer_allowed=True), options or Options())
 
 
 @contextmanager
@@ -132,3 +137,60 @@ def serve_application(application: Application) -> Iterator[str]:
             server.shutdown()
             thread.join()
             server.server_close()
+
+
+_START_SECONDS = 60
+
+
+def find_port() -> int:
+    """Return a port that is free now."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+@contextmanager
+def run_server(
+    location: RegistryLocation, *options: str, script: str | None = None
+) -> Iterator[tuple[str, subprocess.Popen[str]]]:
+    """Run ``calreg serve``; yield its URL, and the process when it answers; what it prints is in its ``stdout``.
+
+    Parameters
+    ----------
+    script
+        A program of Python that starts a server instead, at the port that is its first argument.
+    """
+    port = find_port()
+    start = ["-m", "registry", "serve", "--port"] if script is None else ["-c", script]
+    environment = {**os.environ, **location.environment}
+    with subprocess.Popen(  # noqa: S603 - of this package
+        [sys.executable, *start, str(port), *options],
+        env=environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        start_new_session=True,
+    ) as process:
+        lines: list[str] = []
+        reader = threading.Thread(target=lambda: lines.extend(process.stdout or ()), daemon=True)
+        reader.start()
+        vars(process)["lines"] = lines
+        try:
+            url = f"http://127.0.0.1:{port}"
+            _await_answer(url, process, lines)
+            yield url, process
+        finally:
+            process.terminate()
+            process.wait()
+            reader.join()
+
+
+def _await_answer(url: str, process: subprocess.Popen[str], lines: list[str]) -> None:
+    end = time.monotonic() + _START_SECONDS
+    while process.poll() is None and time.monotonic() < end:
+        try:
+            if urllib3.request("GET", f"{url}/healthz", retries=False).status == 200:
+                return
+        except urllib3.exceptions.HTTPError:
+            time.sleep(0.05)
+    raise AssertionError(f"the server did not answer: {''.join(lines)}")

@@ -153,7 +153,7 @@ def test_what_people_wrote_is_text(browser: Browser, path: str) -> None:
         ("/as-of?as_of=2&page=//example.org/", 400),
         ("/as-of?as_of=2&page=https://example.org/", 400),
         ("/r/2-0000000000000000/panels", 409),
-        ("/r/99-0000000000000000/panels", 404),
+        ("/r/99-0000000000000000/panels", 503),
         ("/r/two/panels", 400),
         ("/panels/%00", 400),
         ("/no/such/page", 404),

@@ -5,11 +5,10 @@ import os
 import signal
 import socket
 import subprocess
-import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -20,48 +19,15 @@ from registry.api import open_registry
 from registry.api.serving import open_to_serve
 from registry.errors import RequestError
 from registry.settings import Settings
+from testing.clients import Client
 from testing.panels import write_panel_folder
 from testing.registries import RegistryLocation
+from testing.services import run_server
 from tests.cli import Calreg
 from tests.conftest import make_location
 
 PANEL = "170505-149520170815-3d00b0"
-ODD_STARTS = (b"GET /v1/head HTTP/1.1\r\nhost: x\r\nx-slow: ", b"", b"\0\xff\r\n\r\n", b"GET ")
 pytestmark = [pytest.mark.slow, pytest.mark.small_panels]
-
-
-def _find_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
-@contextmanager
-def _run_server(location: RegistryLocation, *options: str) -> Iterator[tuple[str, subprocess.Popen[str]]]:
-    """Run a server; yield its URL, and the process when it answers."""
-    port = _find_port()
-    command = [sys.executable, "-m", "registry", "serve", "--port", str(port), *options]
-    environment = {**os.environ, **location.environment}
-    with subprocess.Popen(
-        command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
-    ) as process:
-        try:
-            url = f"http://127.0.0.1:{port}"
-            _await_answer(url, process)
-            yield url, process
-        finally:
-            process.terminate()
-
-
-def _await_answer(url: str, process: subprocess.Popen[str]) -> None:
-    end = time.monotonic() + 60
-    while process.poll() is None and time.monotonic() < end:
-        try:
-            if urllib3.request("GET", f"{url}/healthz", retries=False).status == 200:
-                return
-        except urllib3.exceptions.HTTPError:
-            time.sleep(0.05)
-    pytest.fail(f"the server did not answer: {process.stdout and process.stdout.read()}")
 
 
 def test_a_server_answers_several_clients_and_ends_when_it_is_interrupted(
@@ -72,7 +38,7 @@ def test_a_server_answers_several_clients_and_ends_when_it_is_interrupted(
         registry.panels.add(PANEL, alias="M068")
         registry.versions.add(PANEL, tmp_path / "files", valid_from="2018-01-01T00:00:00Z")
         head = registry.head
-        with _run_server(sqlite_location, "--workers", "2") as (url, process):
+        with run_server(sqlite_location, "--workers", "2") as (url, process):
 
             def ask(_number: int) -> object:
                 with open_registry(url) as remote:
@@ -88,19 +54,87 @@ def test_a_server_answers_several_clients_and_ends_when_it_is_interrupted(
             assert process.wait(30) == 0
 
 
-def test_a_slow_or_odd_client_keeps_nobody_waiting(sqlite_location: RegistryLocation) -> None:
-    with _run_server(sqlite_location) as (url, _):
+def _list_workers(process: subprocess.Popen[str]) -> set[int]:
+    listed = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
+    names = {int(pid): Path(f"/proc/{pid}/cmdline").read_bytes() for pid in listed}
+    return {pid for pid, name in names.items() if b"resource_tracker" not in name}
+
+
+def _await(is_so: Callable[[], bool]) -> None:
+    end = time.monotonic() + 30
+    while not is_so():
+        assert time.monotonic() < end
+        time.sleep(0.02)
+
+
+def _is_gone(group: int) -> bool:
+    """Tell whether no process of a group is left."""
+    try:
+        os.killpg(group, 0)
+    except ProcessLookupError:
+        return True
+    return False
+
+
+def test_a_worker_that_is_killed_is_replaced_and_counts_go_on(sqlite_location: RegistryLocation) -> None:
+    with run_server(sqlite_location, "--workers", "2") as (url, process):
+        client = Client(url)
+        for _ in range(20):
+            client.get("/v1/head")
+        workers = _list_workers(process)
+        assert len(workers) == 2
+        killed = min(workers)
+        os.kill(killed, signal.SIGKILL)
+        _await(lambda: len(_list_workers(process) - {killed}) == 2)
+        _await(lambda: client("/healthz").status == 200)
+        assert 'calreg_requests_total{kind="head",status="200"} 20' in client("/metrics").data.decode()
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGKILL])
+def test_a_server_leaves_no_process_however_it_ends(sqlite_location: RegistryLocation, number: int) -> None:
+    with run_server(sqlite_location, "--workers", "2") as (url, process):
         port = int(url.rpartition(":")[2])
-        clients = [socket.create_connection(("127.0.0.1", port)) for _ in range(200)]
-        for number, client in enumerate(clients):
-            client.sendall(ODD_STARTS[number % len(ODD_STARTS)])
-        try:
-            with open_registry(url) as registry:
-                assert registry.head.number == 0
-                assert registry.panels.list() == []
-        finally:
-            for client in clients:
-                client.close()
+        waiting = [socket.create_connection(("127.0.0.1", port)) for _ in range(4)]
+        began = time.monotonic()
+        process.send_signal(number)
+        code = process.wait(30)
+        _await(lambda: _is_gone(process.pid))
+        assert code == (-signal.SIGKILL if number == signal.SIGKILL else 0)
+        assert time.monotonic() - began < 15
+        for client in waiting:
+            client.close()
+
+
+def test_a_server_whose_workers_end_at_once_ends_with_one_sentence(sqlite_location: RegistryLocation) -> None:
+    with run_server(sqlite_location) as (_, process):
+        while process.poll() is None:
+            for worker in _list_workers(process):
+                with suppress(ProcessLookupError):
+                    os.kill(worker, signal.SIGKILL)
+            time.sleep(0.1)
+        assert process.returncode == 8
+    assert "error: the workers of the service end as soon as they begin" in "".join(vars(process)["lines"])
+
+
+def test_a_server_starts_again_when_its_database_is_back(sqlite_location: RegistryLocation) -> None:
+    file = sqlite_location.file
+    assert file is not None
+    with run_server(sqlite_location) as (url, process):
+        client = Client(url)
+        away = file.rename(file.with_name("away"))
+        assert client.refuse("/healthz") == (503, 8)
+        (worker,) = _list_workers(process)
+        os.kill(worker, signal.SIGKILL)
+        _await(lambda: bool(_list_workers(process) - {worker}))
+
+        def refuses() -> bool:
+            with suppress(urllib3.exceptions.HTTPError):
+                return client("/healthz").status == 503
+            return False
+
+        _await(refuses)
+        away.rename(file)
+        assert client.get("/healthz") == {"status": "ok"}
 
 
 @pytest.mark.parametrize(
@@ -109,6 +143,10 @@ def test_a_slow_or_odd_client_keeps_nobody_waiting(sqlite_location: RegistryLoca
         (("--port", "99999"), 2),
         (("--workers", "0"), 2),
         (("--host", "nowhere.invalid"), 2),
+        (("--host", "192.0.2.1"), 2),
+        (("--host", "a" * 300), 2),
+        (("--host", "a..b"), 2),
+        (("--host", "\udcff"), 2),
         (("--token-file", "nowhere"), 3),
     ],
 )
@@ -145,7 +183,7 @@ def test_a_role_that_may_write_serves_nothing_and_a_reader_does(
             url = sa.make_url(location.database).set(username=reader, password="of a test")  # noqa: S106 - of a test
             database = url.render_as_string(hide_password=False)
             served = RegistryLocation(database, location.store)
-            with _run_server(served) as (address, _), open_registry(address) as registry:
+            with run_server(served) as (address, _), open_registry(address) as registry:
                 assert registry.head.number == 0
         finally:
             with engine.begin() as connection:

@@ -5,51 +5,22 @@ import json
 import socket
 import sys
 from collections.abc import Iterator
-from dataclasses import dataclass
-from typing import Any
 
 import pytest
-import urllib3
+from prometheus_client.parser import text_string_to_metric_families
 
 from registry import authorship
 from registry.api import open_registry
 from registry.api.readings import READINGS
 from registry.authorship import software_version
 from registry.service.state import Options
+from testing.clients import Client
 from testing.panels import use_small_panels, write_panel_folder
 from testing.registries import RegistryFactory, RegistryLocation
 from testing.services import serve_in_thread
 
 PANEL = "170505-149520170815-3d00b0"
 TOKEN = "a-token-of-the-beamline"  # noqa: S105 - of a service that ends with its test
-
-
-@dataclass
-class Client:
-    """Sends requests to a service."""
-
-    url: str
-
-    def __call__(self, path: str, method: str = "GET", **headers: str) -> urllib3.BaseHTTPResponse:
-        names = {name.replace("_", "-"): value for name, value in headers.items()}
-        with urllib3.PoolManager() as pool:
-            return pool.request(method, f"{self.url}{path}", headers=names, redirect=False, retries=False)
-
-    def get(self, path: str) -> Any:
-        response = self(path)
-        assert response.status == 200, response.data
-        return response.json()
-
-    def refuse(self, path: str, method: str = "GET", **headers: str) -> tuple[int, int]:
-        """Return the status and the code of a refusal."""
-        response = self(path, method, **headers)
-        assert response.headers["content-type"] == "application/json"
-        return response.status, response.json()["error"]["code"]
-
-    @property
-    def pin(self) -> str:
-        head = self.get("/v1/head")
-        return f"/v1/r/{head['revision']}-{head['seal'][:16]}"
 
 
 @pytest.fixture(scope="module")
@@ -139,6 +110,8 @@ def test_the_head_of_an_answer_has_no_body(client: Client) -> None:
         ("/v1/r/{pin}/versions/99999999999999999999", 400, 2),
         ("/v1/r/{pin}/versions?limit=0", 400, 2),
         ("/v1/r/{pin}/versions?withdrawn=yes", 400, 2),
+        ("/v1/r/{pin}/versions?after=99", 404, 3),
+        ("/v1/r/{pin}/versions?after=2147483647&limit=1", 404, 3),
         ("/v1/r/{pin}/panels?form=table", 400, 2),
         ("/v1/r/{pin}/log?author=%00", 400, 2),
         ("/v1/r/{pin}/show/..%2F..%2Fetc%2Fpasswd", 400, 2),
@@ -170,7 +143,7 @@ def test_the_head_of_an_answer_has_no_body(client: Client) -> None:
         ("/v1/r/{pin}/sensors?pattern=" + "gICA" * 1365 + "gA", 400, 2),
         ("/v1/r/{pin}/sensors?algorithm=99", 400, 2),
         ("/v1/r/1-0000000000000000/panels", 409, 5),
-        ("/v1/r/999-0000000000000000/panels", 404, 3),
+        ("/v1/r/999-0000000000000000/panels", 503, 8),
         ("/v1/r/3/panels", 400, 2),
         ("/v1/head?as_of=99", 404, 3),
         ("/v1/head?as_of=autumn", 404, 3),
@@ -208,11 +181,12 @@ def test_a_revision_that_comes_is_found_although_it_was_not_before(location: Reg
     with serve_in_thread(copied) as url, copied.open() as registry:
         client = Client(url)
         number = registry.head.number + 1
-        assert client.refuse(f"/v1/r/{number}-{'0' * 16}/panels") == (404, 3)
+        assert client.refuse(f"/v1/r/{number}-{'0' * 16}/panels") == (503, 8)
         registry.panels.add("170505-149520170815-3d00f7")
         head = client.get("/v1/head")
         assert head["revision"] == number
         assert len(client.get(f"/v1/r/{number}-{head['seal'][:16]}/panels")) == 2
+        assert client.refuse(f"{client.pin}/versions?after=1&panel=170505-149520170815-3d00f7") == (400, 2)
 
 
 def test_a_long_list_comes_in_pages(client: Client) -> None:
@@ -339,6 +313,9 @@ def test_the_metrics_count_requests_and_lookups(client: Client) -> None:
     before = client("/metrics").data.decode()
     client.get(f"{client.pin}/panels")
     after = client("/metrics").data.decode()
+    families = {family.name: family.type for family in text_string_to_metric_families(after)}
+    assert families["calreg_requests"] == "counter"
+    assert families["calreg_lookup_seconds"] == "histogram"
     assert 'calreg_requests_total{kind="panels",status="200"}' in after
     assert "calreg_head_revision 3" in after
     assert before != after

@@ -32,13 +32,14 @@ def serve(
     Every answer is pinned by its URL to a revision, so that a cache may keep it; /v1/openapi.json lists the URLs. TLS
     and accounts are for a proxy before it. It ends with Ctrl-C.
     """
+    from registry.files import sha256_of
     from registry.service.server import serve as run_server
     from registry.service.state import Options
-    from registry.service.tokens import read_token_digest
     from registry.settings import find_settings
+    from registry.tokens import read_token
 
     settings = find_settings(ctx.obj.database, ctx.obj.store)
-    digest = None if token_file is None else read_token_digest(token_file)
+    digest = None if token_file is None else sha256_of(read_token(token_file).encode())
     options = Options(public=public, token_sha256=digest)
 
     def announce(address: str) -> None:

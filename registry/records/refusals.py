@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from registry import errors
-from registry.errors import RegistryError, Remedy, UnavailableError
+from registry.errors import LeftOutError, RegistryError, Remedy, UnavailableError
 from registry.identifiers import escape_control_characters
 from registry.records.json import to_builtins
 
@@ -21,6 +21,11 @@ def build_refusal(error: RegistryError) -> dict[str, Any]:
     if error.remedy is not None:
         body["remedy"] = str(error.remedy)
     return {"error": to_builtins(body)}
+
+
+def may_pass(error: RegistryError) -> bool:
+    """Tell whether the same request may be answered in a moment."""
+    return isinstance(error, UnavailableError) and not isinstance(error, LeftOutError)
 
 
 def parse_refusal(content: object) -> RegistryError | None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import time
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, TypeVar
@@ -16,33 +15,42 @@ from starlette.routing import Route
 
 from registry.api.drawings import DRAWINGS, Drawing
 from registry.api.parameters import parse_iso_instant
-from registry.api.readings import API, READINGS, Freshness, Reading
-from registry.authorship import software_version
+from registry.api.readings import READINGS, Freshness, Reading
+from registry.api.registry import Registry
+from registry.api.serving import read_present_state, refuse_unknown_heads
 from registry.errors import NotFoundError, NotValidError, RegistryError, RequestError
 from registry.heads import Head, parse_pin
 from registry.identifiers import quote
 from registry.lookup.revisions import AsOf
-from registry.service.gate import KINDS, Gate, find_url, is_known
+from registry.service.gate import Gate, find_url, is_known
 from registry.service.history import PARAMETERS, answer_history
 from registry.service.kept_answers import EncodedAnswer
-from registry.service.objects import build_headers, find_object, parse_digest
+from registry.service.objects import (
+    KEEPING,
+    UnsatisfiableRangeError,
+    build_headers,
+    find_object,
+    parse_digest,
+    parse_range,
+)
 from registry.service.openapi import build_document
 from registry.service.pages.endpoints import Site
 from registry.service.pictures import build_picture_endpoint
+from registry.service.present import describe_head
+from registry.service.redaction import refuse_hidden
+from registry.service.request_log import log_fault, log_refusal
 from registry.service.responses import (
     LIVE,
     PINNED,
     UNKEPT,
-    build_answer,
+    Encoder,
     build_unchanged,
-    encode_answer,
-    encode_refusal,
+    list_safe_headers,
     respond,
 )
 from registry.service.state import State
 from registry.stated_times import is_stated_time
 
-_LOG = logging.getLogger("registry.service")
 _PROGRAM_PATHS = ("v1", "healthz", "metrics")
 _QUICK = {"versions.validity": "at"}
 """Readings that need one probe of an index for each panel where this argument is stated."""
@@ -52,7 +60,7 @@ _Endpoint = Callable[[Request], Awaitable[Response]]
 
 
 def build_application(state: State) -> Gate:
-    """Return the service of an open registry."""
+    """Return the service of a registry."""
     answers, site = _Answers(state), Site(state)
     endpoints: dict[str, tuple[str, _Endpoint]] = {
         "head": ("/v1/head", answers.send_head),
@@ -80,7 +88,8 @@ def build_application(state: State) -> Gate:
         for drawing in DRAWINGS
     ]
     routes += site.build_routes()
-    KINDS.update(endpoints, (reading.path.split("/")[0] for reading in (*READINGS, *DRAWINGS)))
+    kinds = {*endpoints, *(reading.path.split("/")[0] for reading in (*READINGS, *DRAWINGS))}
+    state.metrics.know_kinds(kinds)
 
     async def send_unknown(request: Request, error: Exception) -> Response:
         return await (answers if _is_for_programs(request) else site).send_unknown(request, error)
@@ -93,12 +102,12 @@ def build_application(state: State) -> Gate:
             Exception: answers.send_fault,
         },
     )
-    service.router.redirect_slashes = False  # to the host that the request names
-    return Gate(service, state)
+    service.router.redirect_slashes = False  # a redirection would lead to whatever host the request names
+    return Gate(service, state, kinds)
 
 
 def _is_for_programs(request: Request) -> bool:
-    return request.url.path.partition("/")[2].partition("/")[0] in _PROGRAM_PATHS
+    return request.scope["path"].partition("/")[2].partition("/")[0] in _PROGRAM_PATHS
 
 
 def _as_pattern(path: str) -> str:
@@ -110,27 +119,23 @@ class _Answers:
     """The endpoints of the service."""
 
     def __init__(self, state: State) -> None:
-        self._state = state
+        self._state, self._encoder = state, state.encoder
 
     async def send_head(self, request: Request) -> Response:
-        """Send the newest revision, or the one that ``as_of`` names, with its seal."""
-        names = {"as_of"}
-        query = _read_query(request, names)
-        stated = query.get("as_of")
+        """Send the newest revision, or the one that ``as_of`` names, with its seal.
+
+        A ``pin`` is a revision that the client has seen: a server that does not know it yet refuses.
+        """
+        query = _read_query(request, {"as_of", "pin"})
+        stated, pin = query.get("as_of"), query.get("pin")
+        known = None if pin is None else parse_pin(pin)
         as_of: AsOf = stated
         if stated is not None and is_stated_time(stated):
             as_of = parse_iso_instant("as_of", stated)
-        head, timezone = await self._state.look_up(lambda: self._state.read_head(as_of))
-        value = {
-            "registry": self._state.registry.id,
-            "revision": head.number,
-            "seal": head.seal,
-            "timezone": timezone,
-            "api": API,
-            "public": self._state.options.public,
-            "software": software_version(),
-        }
-        return respond(encode_answer(value, keeping=LIVE, public=self._state.options.public))
+        opened = await self._state.confirm()
+        present = await self._state.look_up(lambda: read_present_state(opened.registry, as_of, known))
+        value = describe_head(present, public=self._state.options.public)
+        return respond(self._encoder.encode_answer(value, keeping=LIVE))
 
     async def send_history(self, request: Request) -> Response:
         """Send a page of the history."""
@@ -143,20 +148,20 @@ class _Answers:
         async def send(request: Request) -> Response:
             pin = parse_pin(request.path_params["pin"])
             path = {name: text for name, text in request.path_params.items() if name != "pin"}
-            stated, form = reading.parse_form(path, request.query_params.multi_items())
+            stated, form = self._parse(reading, path, request.query_params.multi_items())
             arguments = reading.limit_page(stated)
+            opened = await self._state.confirm()
             url = find_url(request.scope)
             is_lasting = reading.freshness is Freshness.PINNED
-            etag = self._state.build_etag(url.decode(errors="replace")) if is_lasting else b""
+            etag = self._state.build_etag(opened.registry.id, url.decode("latin-1")) if is_lasting else b""
             self._state.metrics.count_kept("missed")
             keeping = PINNED if is_lasting else LIVE
 
             def find_answer() -> EncodedAnswer:
-                value = reading.answer(self._state.registry, pin, arguments)
-                return encode_answer(
+                value = _answer(opened.registry, reading, pin, arguments)
+                return self._encoder.encode_answer(
                     value if form == "record" else reading.simplify(value),
                     keeping=keeping,
-                    public=self._state.options.public,
                     etag=etag,
                     more=_link_next_page(
                         reading, arguments, value, f"/v1/r/{request.path_params['pin']}", []
@@ -167,19 +172,14 @@ class _Answers:
                 is_quick = _QUICK.get(reading.name) in arguments
                 answer = await self._look_up(find_answer, is_quick=is_quick)
             except (NotFoundError, NotValidError) as error:
-                if not await self._is_recorded(pin):  # what is not found may come with its revision
-                    raise
-                answer = encode_refusal(error, public=self._state.options.public, keeping=keeping)
+                answer = self._encoder.encode_refusal(error, keeping=keeping)
             if is_lasting:
-                self._state.kept.put(url, answer)
-            if is_known(dict(request.scope["headers"]), etag) and answer.status == 200:
+                opened.kept.put(url, answer)
+            if is_known(request.scope["headers"], etag) and answer.status == 200:
                 answer = build_unchanged(answer)
             return respond(answer)
 
         return send
-
-    async def _is_recorded(self, pin: Head) -> bool:
-        return pin.number <= (await self._state.look_up(lambda: self._state.registry.head.number))
 
     def build_live_endpoint(self, reading: Reading) -> _Endpoint:
         """Return the endpoint of a reading whose answer changes without a revision, or is about two."""
@@ -191,13 +191,13 @@ class _Answers:
                 raise RequestError("as_of stands more than once in the URL", parameter="as_of")
             as_of = parse_pin(stated[0]) if stated else None
             rest = [item for item in items if item[0] != "as_of"]
-            read, form = reading.parse_form(request.path_params, rest)
+            read, form = self._parse(reading, request.path_params, rest)
             arguments = reading.limit_page(read)
-            value = await self._look_up(lambda: reading.answer(self._state.registry, as_of, arguments))
+            opened = await self._state.confirm()
+            value = await self._look_up(lambda: _answer(opened.registry, reading, as_of, arguments))
             shown = value if form == "record" else reading.simplify(value)
             link = _link_next_page(reading, arguments, value, "/v1", [("as_of", text) for text in stated])
-            public = self._state.options.public
-            return respond(encode_answer(shown, keeping=LIVE, public=public, more=link))
+            return respond(self._encoder.encode_answer(shown, keeping=LIVE, more=link))
 
         return send
 
@@ -210,6 +210,14 @@ class _Answers:
 
         return send
 
+    def _parse(
+        self, reading: Reading, path: Mapping[str, str], query: list[tuple[str, str]]
+    ) -> tuple[dict[str, Any], str]:
+        arguments, form = reading.parse_form(path, query)
+        if self._state.options.public:
+            refuse_hidden(arguments)
+        return arguments, form
+
     async def _look_up(self, find: Callable[[], _Result], *, is_quick: bool = False) -> _Result:
         began = time.perf_counter()
         try:
@@ -221,57 +229,77 @@ class _Answers:
         """Send a stored file, whole or a range of it."""
         _read_query(request, set())
         sha256 = parse_digest(request.path_params["sha256"])
-        headers = build_headers(sha256)
         path, status = await self._state.look_up(lambda: find_object(self._state.store, sha256))
-        if is_known(dict(request.scope["headers"]), headers["etag"].encode()):
+        headers = build_headers(sha256) | {
+            "cache-control": self._encoder.limit_keeping(KEEPING),
+            **{name.decode(): value.decode() for name, value in list_safe_headers()},
+        }
+        if is_known(request.scope["headers"], headers["etag"].encode()):
             return Response(status_code=304, headers=headers)
+        try:
+            part = parse_range(request.scope["headers"], status.st_size)
+        except UnsatisfiableRangeError as error:
+            more = ((b"content-range", f"bytes */{status.st_size}".encode()),)
+            return respond(self._encoder.encode_refusal(error, status=416, more=more))
+        _state_range(request, part, headers["etag"])
         media_type = "application/octet-stream"
         return FileResponse(path, headers=headers, media_type=media_type, stat_result=status)
 
     async def send_document(self, request: Request) -> Response:
         """Send the OpenAPI document."""
         _read_query(request, set())
-        return respond(encode_answer(build_document(), keeping=UNKEPT, public=False))
+        return respond(self._encoder.encode_answer(build_document(), keeping=UNKEPT))
 
     async def send_health(self, request: Request) -> Response:
-        """Say that the database answers."""
+        """Say whether the database answers, and nothing else: no token is needed to ask."""
         _read_query(request, set())
-        head, _ = await self._state.look_up(self._state.read_head)
-        value = {"status": "ok", "registry": self._state.registry.id, "revision": head.number}
-        return respond(encode_answer(value, keeping=UNKEPT, public=False))
+        try:
+            opened = await self._state.confirm()
+            await self._state.look_up(lambda: read_present_state(opened.registry))
+        except RegistryError as error:
+            log_refusal(error)
+            hiding = Encoder(
+                public=self._state.options.public or self._state.options.token_sha256 is not None
+            )
+            return respond(hiding.encode_refusal(error))
+        return respond(self._encoder.encode_answer({"status": "ok"}, keeping=UNKEPT))
 
     async def send_metrics(self, request: Request) -> Response:
         """Send what was counted."""
         _read_query(request, set())
         try:
-            number = (await self._state.look_up(self._state.read_head))[0].number
-        except RegistryError:  # what was counted says more than a refusal
+            opened = await self._state.confirm()
+            number = (await self._state.look_up(lambda: read_present_state(opened.registry))).head.number
+        except RegistryError as error:  # what was counted says more than a refusal
+            log_refusal(error)
             number = None
         text = self._state.metrics.format(number)
         return respond(
-            build_answer(text.encode(), b"text/plain; version=0.0.4; charset=utf-8", keeping=UNKEPT)
+            self._encoder.build_answer(
+                text.encode(), b"text/plain; version=0.0.4; charset=utf-8", keeping=UNKEPT
+            )
         )
 
     async def send_refusal(self, _request: Request, error: Exception) -> Response:
         """Send the refusal of a request."""
         if not isinstance(error, RegistryError):  # never: it is registered for these
             raise error
-        if error.code > NotValidError.code + 1:
-            _LOG.error("%s: %s", type(error).__name__, error)
-        return respond(encode_refusal(error, public=self._state.options.public))
+        log_refusal(error)
+        return respond(self._encoder.encode_refusal(error))
 
     async def send_unknown(self, request: Request, error: Exception) -> Response:
         """Refuse a URL that means nothing here: no name is unknown, but the question."""
         if not isinstance(error, HTTPException):  # never: it is registered for these
             raise error
+        path = str(request.scope["path"])
         refusal = RequestError(
-            f"{quote(request.url.path[:200])} is not a URL of this service; /v1/openapi.json lists them"
+            f"{quote(path[:200])} is not a URL of this service; /v1/openapi.json lists them"
         )
-        return respond(encode_refusal(refusal, public=self._state.options.public, status=error.status_code))
+        return respond(self._encoder.encode_refusal(refusal, status=error.status_code))
 
     async def send_fault(self, request: Request, error: Exception) -> Response:
         """Say that the service has a fault; its traceback goes to the log."""
-        _LOG.exception("a fault of the service at %s", ascii(request.url.path), exc_info=error)
+        log_fault(find_url(request.scope), error)
         body = {
             "error": {
                 "code": 1,
@@ -279,7 +307,26 @@ class _Answers:
                 "message": "the service has a fault; its log has the details",
             }
         }
-        return respond(encode_answer(body, keeping=UNKEPT, public=False, status=500))
+        return respond(self._encoder.encode_answer(body, keeping=UNKEPT, status=500))
+
+
+def _answer(registry: Registry, reading: Reading, as_of: Head | None, arguments: Mapping[str, Any]) -> Any:
+    """Return the answer of a reading; refuse a revision that this server does not know yet as such."""
+    try:
+        return reading.answer(registry, as_of, arguments)
+    except NotFoundError:  # of a newer revision, perhaps
+        heads = [value for value in (as_of, *arguments.values()) if isinstance(value, Head)]
+        refuse_unknown_heads(registry, heads)
+        raise
+
+
+def _state_range(request: Request, part: tuple[int, int] | None, etag: str) -> None:
+    """Let the request ask for this range only, or for the whole file, whatever its headers say."""
+    stated = [value for name, value in request.scope["headers"] if name == b"if-range"]
+    rest = [item for item in request.scope["headers"] if item[0] not in {b"range", b"if-range"}]
+    if part is not None and all(value == etag.encode() for value in stated):
+        rest.append((b"range", b"bytes=%d-%d" % part))
+    request.scope["headers"] = rest
 
 
 def _link_next_page(

@@ -11,7 +11,7 @@ from registry.errors import ConflictError
 from registry.heads import Head
 from registry.lookup.history_pages import HistoryPage
 from registry.service.kept_answers import EncodedAnswer
-from registry.service.responses import LIVE, encode_answer
+from registry.service.responses import LIVE
 from registry.service.state import State
 
 PARAMETERS = (
@@ -21,7 +21,7 @@ PARAMETERS = (
 )
 SUMMARY = "Revisions with the texts of their seals and all that these are digests of, for mirrors."
 
-_IMMUTABLE = "max-age=31536000, immutable"
+_IMMUTABLE = "public, max-age=31536000, immutable"
 _LIMIT = 100
 
 
@@ -43,21 +43,14 @@ async def answer_history(state: State, query: Mapping[str, str]) -> EncodedAnswe
         if parameter.url_name in query
     }
     after, skip, limit = stated.get("after", 0), stated.get("skip", 0), stated.get("limit", _LIMIT)
-    backend = state.registry._backend  # noqa: SLF001 - of this package
+    registry = (await state.confirm()).registry
+    backend = registry._backend  # noqa: SLF001 - of this package
     page = await state.look_up(lambda: read_history(backend, after, skip=skip, limit=limit))
-    return encode_answer(
+    return state.encoder.encode_answer(
         {"registry": page.registry, "revisions": page.revisions},
-        keeping=_find_keeping(state, page),
-        public=False,
+        keeping=_IMMUTABLE if page.is_full else LIVE,
         more=_link_next(page, after, limit),
     )
-
-
-def _find_keeping(state: State, page: HistoryPage) -> str:
-    if not page.is_full:
-        return LIVE
-    who = "public" if state.options.token_sha256 is None else "private"
-    return f"{who}, {_IMMUTABLE}"
 
 
 def _link_next(page: HistoryPage, after: Head | int, limit: int) -> tuple[tuple[bytes, bytes], ...]:

@@ -12,12 +12,13 @@ from importlib.metadata import PackageNotFoundError, version
 from starlette.requests import Request
 
 from registry.api.drawings import MEDIA_TYPES, Drawing
+from registry.api.serving import refuse_unknown_heads
 from registry.errors import NotFoundError, NotValidError, UnavailableError
-from registry.heads import Head, parse_pin
+from registry.heads import parse_pin
 from registry.parallel import Advance, Progress
 from registry.service.gate import find_url, is_known
 from registry.service.kept_answers import EncodedAnswer
-from registry.service.responses import PINNED, build_answer, build_unchanged, encode_refusal
+from registry.service.responses import PINNED, build_unchanged
 from registry.service.state import State
 
 _SECONDS = 60
@@ -36,36 +37,31 @@ def build_picture_endpoint(state: State, drawing: Drawing) -> Callable[[Request]
         pin = parse_pin(request.path_params["pin"])
         path = {name: text for name, text in request.path_params.items() if name != "pin"}
         arguments, suffix = drawing.parse_file(path, request.query_params.multi_items())
-        url = find_url(request.scope)
-        etag = state.build_etag(url.decode(errors="replace"), *find_library_versions())
+        url, encoder, opened = find_url(request.scope), state.encoder, await state.confirm()
+        etag = state.build_etag(opened.registry.id, url.decode("latin-1"), *find_library_versions())
         state.metrics.count_kept("missed")
-        await state.look_up(lambda: _refuse_other_pin(state, pin))
-        if is_known(dict(request.scope["headers"]), etag):
-            return build_unchanged(build_answer(b"", b"", keeping=PINNED, etag=etag))
+        await state.look_up(lambda: refuse_unknown_heads(opened.registry, [pin]))
+        if is_known(request.scope["headers"], etag):
+            return build_unchanged(encoder.build_answer(b"", b"", keeping=PINNED, etag=etag))
 
         def draw() -> EncodedAnswer:
-            kept = state.kept.get(url)  # who waited may find that another request had it drawn
+            kept = opened.kept.get(url)  # who waited may find that another request had it drawn
             if kept is not None:
                 return kept
             began = time.perf_counter()
-            content = drawing.draw(state.registry, pin, arguments, suffix, limit_time())
+            content = drawing.draw(opened.registry, pin, arguments, suffix, limit_time())
             state.metrics.count_drawing(time.perf_counter() - began)
             media_type = MEDIA_TYPES[suffix].encode()
-            return build_answer(content, media_type, keeping=PINNED, etag=etag, policy=_POLICY)
+            return encoder.build_answer(content, media_type, keeping=PINNED, etag=etag, policy=_POLICY)
 
         try:
             picture = await state.draw(draw)
         except (NotFoundError, NotValidError) as error:
-            picture = encode_refusal(error, public=state.options.public, keeping=PINNED)
-        state.kept.put(url, picture)
+            picture = encoder.encode_refusal(error, keeping=PINNED)
+        opened.kept.put(url, picture)
         return picture
 
     return answer
-
-
-def _refuse_other_pin(state: State, pin: Head) -> None:
-    """Refuse a revision that is not known, or is of another history."""
-    state.registry.find_head(pin)
 
 
 @cache

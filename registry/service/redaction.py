@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
+
+from registry.errors import ConflictError
 
 _HIDDEN = frozenset(
     {"author", "host", "command", "database_role", "source_path", "path", "provenance", "file"}
@@ -10,6 +13,16 @@ _HIDDEN = frozenset(
 
 _PROBLEMS = "problems"
 """Sentences about the database, some with its place."""
+
+
+def refuse_hidden(arguments: Mapping[str, Any]) -> None:
+    """Refuse to search for what is left out: an answer would tell whether a guess is right."""
+    hidden = sorted(name for name in arguments if name in _HIDDEN)
+    if hidden:
+        raise ConflictError(
+            f"this service is public: it does not tell the {hidden[0]} of anything, nor search for one",
+            parameter=hidden[0],
+        )
 
 
 def redact(value: Any) -> Any:

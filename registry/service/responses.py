@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 from starlette.responses import Response
 
 from registry.errors import (
+    BehindError,
     CorruptionError,
     LeftOutError,
     RegistryError,
@@ -15,7 +17,7 @@ from registry.errors import (
     UnavailableError,
 )
 from registry.records.json import encode, to_builtins
-from registry.records.refusals import STATUSES, build_refusal
+from registry.records.refusals import STATUSES, build_refusal, may_pass
 from registry.service.kept_answers import EncodedAnswer
 from registry.service.redaction import redact
 
@@ -31,48 +33,109 @@ _POLICY = b"default-src 'none'"
 _PRIVATE = (CorruptionError, SchemaError, UnavailableError)
 
 
-def encode_answer(
-    value: Any,
-    *,
-    keeping: str,
-    public: bool,
-    status: int = 200,
-    etag: bytes = b"",
-    more: tuple[tuple[bytes, bytes], ...] = (),
-) -> EncodedAnswer:
-    """Return a value as it is sent; refuse one that is too large to be sent at once."""
-    body = encode(redact(to_builtins(value)) if public else value)
-    if len(body) > _MAX_BODY:
-        raise RequestError(
-            f"the answer has {len(body) >> 20} MiB, more than the {_MAX_BODY >> 20} MiB of one answer: ask for less at"
-            " once",
-            bytes=len(body),
+@dataclass(frozen=True, slots=True)
+class Encoder:
+    """Encodes the answers of a service.
+
+    Attributes
+    ----------
+    public
+        Leave out authors, hosts, commands and paths.
+    guarded
+        Who asks must bear a token: no cache on the way may give an answer to somebody else.
+    """
+
+    public: bool = False
+    guarded: bool = False
+
+    def encode_answer(
+        self,
+        value: Any,
+        *,
+        keeping: str,
+        status: int = 200,
+        etag: bytes = b"",
+        more: tuple[tuple[bytes, bytes], ...] = (),
+    ) -> EncodedAnswer:
+        """Return a value as it is sent; refuse one that is too large to be sent at once."""
+        body = encode(redact(to_builtins(value)) if self.public else value)
+        if len(body) > _MAX_BODY:
+            raise RequestError(
+                f"the answer has {len(body) >> 20} MiB, more than the {_MAX_BODY >> 20} MiB of one answer: ask for less"
+                " at once",
+                bytes=len(body),
+            )
+        return self.build_answer(
+            body, b"application/json", keeping=keeping, status=status, etag=etag, more=more
         )
-    return build_answer(body, b"application/json", keeping=keeping, status=status, etag=etag, more=more)
+
+    def build_answer(
+        self,
+        body: bytes,
+        media_type: bytes,
+        *,
+        keeping: str,
+        status: int = 200,
+        etag: bytes = b"",
+        more: tuple[tuple[bytes, bytes], ...] = (),
+        policy: bytes = _POLICY,
+    ) -> EncodedAnswer:
+        """Return a body with its headers; `policy` says what a browser may load for it."""
+        headers = (
+            *list_safe_headers(policy),
+            *more,
+            (b"content-type", media_type),
+            (b"content-length", str(len(body)).encode()),
+            (b"cache-control", self.limit_keeping(keeping).encode()),
+            *(((b"etag", etag),) if etag else ()),
+        )
+        return EncodedAnswer(status, headers, body, etag)
+
+    def encode_refusal(
+        self,
+        error: RegistryError,
+        *,
+        keeping: str = UNKEPT,
+        status: int | None = None,
+        more: tuple[tuple[bytes, bytes], ...] = (),
+    ) -> EncodedAnswer:
+        """Return a refusal as it is sent: the status tells proxies, the body the client."""
+        error = self.hide_details(error)
+        more = (*more, *list_waits(error))
+        if status is None:  # what was left out is missing for good
+            status = _MISSING if isinstance(error, LeftOutError) else STATUSES[error.code]
+        return self.encode_answer(
+            build_refusal(error),
+            keeping=keeping,
+            status=status,
+            more=more,
+        )
+
+    def hide_details(self, error: RegistryError) -> RegistryError:
+        """Return a refusal; of a public service without what it says of files and servers."""
+        if self.public and isinstance(error, _PRIVATE) and not isinstance(error, BehindError):
+            return type(error)(
+                "the registry cannot answer this now; its operator finds the reason in the log"
+            )
+        return error
+
+    def limit_keeping(self, keeping: str) -> str:
+        """Return how long an answer may be kept, and by whom."""
+        return keeping.replace("public", "private") if self.guarded else keeping
 
 
-def build_answer(
-    body: bytes,
-    media_type: bytes,
-    *,
-    keeping: str,
-    status: int = 200,
-    etag: bytes = b"",
-    more: tuple[tuple[bytes, bytes], ...] = (),
-    policy: bytes = _POLICY,
-) -> EncodedAnswer:
-    """Return a body with its headers; `policy` says what a browser may load for it."""
-    headers = (
+def list_safe_headers(policy: bytes = _POLICY) -> tuple[tuple[bytes, bytes], ...]:
+    """Return the headers that keep browsers from doing anything else with an answer."""
+    return (
         (b"x-content-type-options", b"nosniff"),
         (b"referrer-policy", b"same-origin"),
         (b"content-security-policy", policy),
-        *more,
-        (b"content-type", media_type),
-        (b"content-length", str(len(body)).encode()),
-        (b"cache-control", keeping.encode()),
-        *(((b"etag", etag),) if etag else ()),
     )
-    return EncodedAnswer(status, headers, body, etag)
+
+
+def list_waits(error: RegistryError) -> tuple[tuple[bytes, bytes], ...]:
+    """Return the header that says when to ask again, where that may help."""
+    return ((b"retry-after", str(_RETRY_SECONDS).encode()),) if may_pass(error) else ()
 
 
 def build_unchanged(answer: EncodedAnswer) -> EncodedAnswer:
@@ -81,33 +144,6 @@ def build_unchanged(answer: EncodedAnswer) -> EncodedAnswer:
         header for header in answer.headers if header[0] not in {b"content-type", b"content-length"}
     )
     return EncodedAnswer(304, headers, b"", answer.etag)
-
-
-def encode_refusal(
-    error: RegistryError, *, public: bool, keeping: str = UNKEPT, status: int | None = None
-) -> EncodedAnswer:
-    """Return a refusal as it is sent: the status tells proxies, the body the client."""
-    if public:
-        error = hide_details(error)
-    is_missing = isinstance(error, LeftOutError)  # for good: to ask again does not help
-    is_passing = isinstance(error, UnavailableError) and not is_missing
-    more = ((b"retry-after", str(_RETRY_SECONDS).encode()),) if is_passing else ()
-    if status is None:
-        status = _MISSING if is_missing else STATUSES[error.code]
-    return encode_answer(
-        build_refusal(error),
-        keeping=keeping,
-        public=public,
-        status=status,
-        more=more,
-    )
-
-
-def hide_details(error: RegistryError) -> RegistryError:
-    """Return a refusal for everybody, without the details of files and servers."""
-    if isinstance(error, _PRIVATE):
-        return type(error)("the registry cannot answer this now; its operator finds the reason in the log")
-    return error
 
 
 def respond(answer: EncodedAnswer) -> Response:

@@ -5,7 +5,10 @@ from __future__ import annotations
 import errno
 import os
 import socket
+import tempfile
 from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import replace
 
 import msgspec
 
@@ -20,7 +23,9 @@ from registry.settings import Settings, refuse_pin
 _PORTS = range(1, 1 << 16)
 _MAX_WORKERS = 256
 _BACKLOG = 4096
+_MAX_FILES = 1 << 16
 _HEADER_SECONDS = 15
+_MAX_HEADERS = 1 << 16  # bytes, with the URL
 
 
 def serve(
@@ -31,7 +36,8 @@ def serve(
     Raises
     ------
     UnavailableError
-        The registry cannot be read, the port is taken, or the packages of the service are not installed.
+        The registry cannot be read, the port is taken, the packages of the service are not installed, or workers end
+        as soon as they begin.
     RequestError
         The port or the number of workers cannot be, or the database's role may write.
     """
@@ -44,45 +50,70 @@ def serve(
     import_extra("starlette", "serve", "starlette, which the service is made with, is not installed")
     import_extra("jinja2", "serve", "jinja2, which its pages are made with, is not installed")
     open_to_serve(settings).close()  # what is wrong is said here, not by every worker
-    _refuse_taken_port(host, port)
-    from granian.constants import Interfaces, RuntimeModes
+    address = _find_address(host, port)
+    _allow_many_connections()
+    from granian.constants import HTTPModes, Interfaces, RuntimeModes
     from granian.http import HTTP1Settings
 
     os.environ["CALREG_DATABASE"], os.environ["CALREG_STORE"] = settings.database, str(settings.store)
-    os.environ[OPTIONS] = msgspec.json.encode(options).decode()
-    server = granian.Granian(
-        "registry.service.worker:build_service",
-        address=host,
-        port=port,
-        interface=Interfaces.ASGI,
-        workers=workers,
-        factory=True,
-        backlog=_BACKLOG,
-        runtime_mode=RuntimeModes.st,  # a third less of the processor for a file that is sent
-        websockets=False,
-        log_access=False,
-        log_level="warning",
-        http1_settings=HTTP1Settings(header_read_timeout=_HEADER_SECONDS * 1000),
-        respawn_failed_workers=True,
-        workers_kill_timeout=5,
-    )
-    announce(f"http://{f'[{host}]' if ':' in host else host}:{port}/")
-    server.serve()
+    with tempfile.TemporaryDirectory(prefix="calreg-serve-", ignore_cleanup_errors=True) as counts:
+        os.environ[OPTIONS] = msgspec.json.encode(replace(options, counts=counts)).decode()
+        server = granian.Granian(
+            "registry.service.worker:build_service",
+            address=address,
+            port=port,
+            interface=Interfaces.ASGI,
+            workers=workers,
+            factory=True,
+            backlog=_BACKLOG,
+            runtime_mode=RuntimeModes.st,  # a third less of the processor for a file that is sent
+            http=HTTPModes.http1,  # with the other one, who says nothing would not be cut off
+            websockets=False,
+            log_access=False,
+            log_level="warning",
+            http1_settings=HTTP1Settings(
+                header_read_timeout=_HEADER_SECONDS * 1000, max_buffer_size=_MAX_HEADERS
+            ),
+            respawn_failed_workers=True,
+            workers_kill_timeout=5,
+        )
+        announce(f"http://{f'[{host}]' if ':' in host else host}:{port}/")
+        try:
+            server.serve()
+        except SystemExit:  # of granian, when workers end again and again
+            raise UnavailableError("the workers of the service end as soon as they begin") from None
 
 
-def _refuse_taken_port(host: str, port: int) -> None:
+def _find_address(host: str, port: int) -> str:
+    """Return the address of a host; refuse one of another machine, and one at which the port is taken."""
     try:
-        family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+        family, kind, protocol, _, address = socket.getaddrinfo(
+            host or "0.0.0.0",  # noqa: S104 - as everywhere, no name means every address
+            port,
+            type=socket.SOCK_STREAM,
+        )[0]
         with socket.socket(family, kind, protocol) as probe:
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             probe.bind(address)
-    except socket.gaierror as error:
-        raise RequestError(
-            f"{quote(host)} is not the address of this machine: {error.strerror}", host=host
-        ) from None
+    except (socket.gaierror, UnicodeError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or "it cannot be a name"
+        raise RequestError(f"{quote(host)} is not the address of this machine: {reason}", host=host) from None
     except OSError as error:
-        if error.errno not in {errno.EADDRINUSE, errno.EACCES, errno.EADDRNOTAVAIL}:
-            raise
-        raise UnavailableError(
-            f"{host}:{port} cannot be used: {os.strerror(error.errno)}", host=host, port=port
-        ) from None
+        if error.errno == errno.EADDRNOTAVAIL:
+            raise RequestError(
+                f"{quote(host)} is not the address of this machine: {os.strerror(error.errno)}", host=host
+            ) from None
+        reason = os.strerror(error.errno) if error.errno else str(error)
+        raise UnavailableError(f"{host}:{port} cannot be used: {reason}", host=host, port=port) from None
+    return str(address[0])
+
+
+def _allow_many_connections() -> None:
+    """Let this process and its workers have as many connections as its user may have files."""
+    with suppress(ImportError, OSError, ValueError):
+        import resource
+
+        soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+        wanted = _MAX_FILES if hard == resource.RLIM_INFINITY else min(_MAX_FILES, hard)
+        if soft != resource.RLIM_INFINITY and soft < wanted:
+            resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))

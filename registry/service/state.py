@@ -1,4 +1,4 @@
-"""The state of a worker of the service: the open registry, its options, and what it keeps and counts."""
+"""The state of a worker of the service: the registry that it serves, its options, and what it counts."""
 
 from __future__ import annotations
 
@@ -6,10 +6,10 @@ import asyncio
 import hashlib
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import anyio
 from anyio import to_thread
@@ -18,10 +18,10 @@ import registry
 from registry.api.registry import Registry
 from registry.authorship import software_version
 from registry.errors import UnavailableError
-from registry.heads import Head
-from registry.service.kept_answers import KeptAnswers
 from registry.service.metrics import Metrics
-from registry.settings import sqlite_file
+from registry.service.responses import Encoder
+from registry.service.served_registry import Opened, ServedRegistry
+from registry.settings import Settings, sqlite_file
 from registry.store import ContentStore
 
 _Result = TypeVar("_Result")
@@ -45,6 +45,10 @@ class Options:
         The memory of encoded answers, of each worker.
     drawings
         How many requests for pictures may wait, or be drawn; more are refused. One is drawn at a time.
+    silent_seconds
+        How long a client may take nothing of its answer, until it is cut off.
+    counts
+        The folder in which all workers of a server count; None for one that counts alone.
     """
 
     public: bool = False
@@ -53,26 +57,41 @@ class Options:
     waiting: int = 256
     kept_bytes: int = 16 << 20
     drawings: int = 16
+    silent_seconds: int = 60
+    counts: str | None = None
 
 
-@dataclass
 class State:
-    """The state of a worker."""
+    """The state of a worker.
 
-    registry: Registry
-    store: ContentStore
-    options: Options
-    kept: KeptAnswers = field(init=False)
-    metrics: Metrics = field(default_factory=Metrics)
-    waiting: int = 0
-    drawings: int = 0
+    Parameters
+    ----------
+    open_registry
+        Opens the registry of the settings so that it can only be read.
+    """
 
-    def __post_init__(self) -> None:
-        self.kept = KeptAnswers(self.options.kept_bytes)
+    def __init__(
+        self, settings: Settings, open_registry: Callable[[Settings], Registry], options: Options
+    ) -> None:
+        self.options = options
+        self.encoder = Encoder(options.public, options.token_sha256 is not None)
+        self.store = ContentStore(settings.store)
+        file = sqlite_file(settings.database)
+        self.served = ServedRegistry(lambda: open_registry(settings), file, options.kept_bytes)
+        self._single = None if file is None else ThreadPoolExecutor(1)
+        self.metrics = Metrics(None if options.counts is None else Path(options.counts))
+        self._waiting, self._drawings = 0, 0
         self._limiter: anyio.CapacityLimiter | None = None
-        url = self.registry._backend.database.url  # noqa: SLF001 - what it is read from
-        self._single = ThreadPoolExecutor(1) if sqlite_file(url) else None
         self._drawing_limiter: anyio.CapacityLimiter | None = None
+
+    def close(self) -> None:
+        """Close the registry."""
+        self.served.close()
+
+    async def confirm(self) -> Opened:
+        """Return the registry that is served, with what is kept of it; see `ServedRegistry.confirm`."""
+        opened = self.served.get()
+        return opened if opened is not None else await self.look_up(self.served.confirm)
 
     async def look_up(self, function: Callable[[], _Result], *, is_quick: bool = False) -> _Result:
         """Run a function in a thread when one is free; refuse where too many wait already.
@@ -82,37 +101,33 @@ class State:
         """
         if self._limiter is None:
             self._limiter = anyio.CapacityLimiter(self.options.threads)
-        if self.waiting >= self.options.waiting:
+        if self._waiting >= self.options.waiting:
             raise UnavailableError("too many requests wait for an answer; try again")
-        self.waiting += 1
+        self._waiting += 1
         try:
             if is_quick and self._single is not None:
                 return await asyncio.get_running_loop().run_in_executor(self._single, function)
             return await to_thread.run_sync(function, limiter=self._limiter)
         finally:
-            self.waiting -= 1
+            self._waiting -= 1
 
     async def draw(self, function: Callable[[], _Result]) -> _Result:
         """Run a function that draws, in a thread, one at a time; refuse where too many wait already."""
         if self._drawing_limiter is None:
             self._drawing_limiter = anyio.CapacityLimiter(1)
-        if self.drawings >= self.options.drawings:
+        if self._drawings >= self.options.drawings:
             raise UnavailableError("too many pictures wait to be drawn; try again")
-        self.drawings += 1
+        self._drawings += 1
         try:
             return await to_thread.run_sync(function, limiter=self._drawing_limiter)
         finally:
-            self.drawings -= 1
+            self._drawings -= 1
 
     def build_etag(self, *parts: str) -> bytes:
-        """Return the ETag of a pinned answer, which needs no look-up."""
-        facts = (find_build(), self.registry.id, str(self.options.public), *parts)
+        """Return the ETag of an answer that is what its parts say, the software and its options."""
+        facts = (find_build(), str(self.options.public), *parts)
         text = "".join(f"{len(fact)}:{fact}" for fact in facts)
         return f'"{hashlib.sha256(text.encode(errors="surrogateescape")).hexdigest()[:32]}"'.encode()
-
-    def read_head(self, as_of: Any = None) -> tuple[Head, str]:
-        """Return a head, by default the newest, and the registry's own time zone."""
-        return self.registry.find_head(as_of), self.registry.timezone
 
 
 @cache

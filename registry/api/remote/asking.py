@@ -14,6 +14,7 @@ import msgspec
 from registry.api.parameters import Sort
 from registry.api.readings import RECORD, Freshness, Reading, find_reading
 from registry.api.remote.kept_answers import decode_content, describe_moment, format_url
+from registry.database.closing import Closure
 from registry.errors import NotFoundError, NotValidError, OfflineError, Remedy, UnavailableError
 from registry.heads import Head, shorten_seal
 from registry.instants import BEGINNING, Instant, parse_iso
@@ -90,9 +91,9 @@ def decode(backend: RemoteBackend, content: Any, answer_type: Any) -> Any:
     (record,) = get_args(answer_type) if get_origin(answer_type) is RecordList else (None,)
     try:
         if record is not None:
-            items = msgspec.convert(content, GenericAlias(list, (record,)), dec_hook=_decode_value)
+            items = msgspec.convert(content, GenericAlias(list, (record,)), dec_hook=decode_value)
             return RecordList(record, items)
-        return msgspec.convert(content, answer_type, dec_hook=_decode_value)
+        return msgspec.convert(content, answer_type, dec_hook=decode_value)
     except (msgspec.ValidationError, ValueError, TypeError) as error:
         raise UnavailableError(
             f"the service {backend.service.url} cannot be used: its answer is of another form than this software"
@@ -101,7 +102,8 @@ def decode(backend: RemoteBackend, content: Any, answer_type: Any) -> Any:
         ) from None
 
 
-def _decode_value(kind: type, value: Any) -> Any:
+def decode_value(kind: type, value: Any) -> Any:
+    """Return a value of a record that JSON has no type for."""
     if kind is Instant:
         return BEGINNING if value is None else parse_iso(value)
     if kind is Path:
@@ -133,3 +135,11 @@ def refuse_method(method: Callable[..., Any]) -> Any:
             raise AssertionError  # never reached: a remote registry has none
 
     return refuse
+
+
+def decode_closure(content: Any) -> Closure | None:
+    """Return why the database of a service takes no writes; None where it takes them, or newer software says it."""
+    try:
+        return msgspec.convert(content, Closure | None, dec_hook=decode_value)
+    except (msgspec.ValidationError, ValueError, TypeError):
+        return None

@@ -10,8 +10,10 @@ from typing import Any, NoReturn, cast
 
 import msgspec
 import sqlalchemy as sa
+from msgspec.structs import replace
 
 from registry.api.backend import Backend
+from registry.api.questions import ExportFacts
 from registry.api.readings import API, find_reading
 from registry.api.remote.asking import ask
 from registry.api.remote.kept_answers import KeptAnswers, ServedHead, decode_content, format_url
@@ -39,10 +41,8 @@ _REQUESTS_AT_ONCE = 8  # as many as a worker looks up at once
 class ServedDatabase:
     """Stands where a local registry has its database; what only a database can do is refused."""
 
-    closure: Closure | None = None
-
-    def __init__(self, service: Service, registry_id: str) -> None:
-        self.service, self.registry_id = service, registry_id
+    def __init__(self, service: Service, registry_id: str, closure: Closure | None = None) -> None:
+        self.service, self.registry_id, self.closure = service, registry_id, closure
         self.url = self.name = service.url
 
     def close(self) -> None:
@@ -67,6 +67,7 @@ class RemoteBackend(Backend):
     zone: str = "UTC"
     heads: dict[RevisionRef, Head] = field(default_factory=dict)
     answers: KeptAnswers | None = None
+    warnings: tuple[str, ...] = ()
 
     @property
     def is_remote(self) -> bool:
@@ -89,7 +90,10 @@ class RemoteBackend(Backend):
         reading = find_reading(f"questions.{question.__name__}")
         arguments = dict(inspect.signature(question).bind(self, *values, **options).arguments)
         as_of = arguments.pop("as_of", None)
-        return ask(self, reading, arguments, as_of)
+        answer = ask(self, reading, arguments, as_of)
+        if isinstance(answer, ExportFacts) and as_of is None:  # of the newest revision, as it was told
+            return replace(answer, beside=(*answer.beside, *self.warnings))
+        return answer
 
     def answer_batches(
         self, question: Callable[..., Any], batches: Sequence[Sequence[str]], **options: Any
@@ -122,7 +126,8 @@ class RemoteBackend(Backend):
     def find_pin(self, as_of: AsOfRef) -> Head:
         """Return the revision that is meant, with its seal; none after the pinned one is known."""
         reference = self.read_as_of(as_of)
-        if reference.by == "newest" or (reference.by == "number" and reference.value == self.pin.number):
+        pinned = (("newest", None), ("number", self.pin.number), ("head", self.pin))
+        if (reference.by, reference.value) in pinned:
             return self.pin
         if isinstance(reference.value, Head) and _is_quoted(self.pin, reference.value):
             return self.pin
@@ -155,7 +160,7 @@ class RemoteBackend(Backend):
                 f" {self.service.url} not be asked",
                 service=self.service.url,
             )
-        answer = read_served_head(self.service, text)
+        answer = read_served_head(self.service, text, self.pin)
         if answer.revision <= self.pin.number:
             self.kept.keep(url, answer)
         return answer
@@ -185,9 +190,15 @@ def _is_quoted(head: Head, quoted: Head) -> bool:
     return head.number == quoted.number and head.seal.startswith(quoted.seal)
 
 
-def read_served_head(service: Service, as_of: str | None = None) -> ServedHead:
-    """Return the newest head of the registry of a service, or the one that a text names; refuse another interface."""
-    content: Any = service.get("/v1/head", [] if as_of is None else [("as_of", as_of)])
+def read_served_head(service: Service, as_of: str | None = None, known: Head | None = None) -> ServedHead:
+    """Return the newest head of the registry of a service, or the one that a text names; refuse another interface.
+
+    Of several servers one may lag: it is told the revision that is `known`, so that it refuses to answer without it.
+    """
+    stated = {"as_of": as_of, "pin": None if known is None else known.pin}
+    content: Any = service.get(
+        "/v1/head", [(name, text) for name, text in stated.items() if text is not None]
+    )
     api = content.get("api") if isinstance(content, dict) else None
     if isinstance(api, int) and api > API:
         raise SchemaError(
@@ -197,7 +208,7 @@ def read_served_head(service: Service, as_of: str | None = None) -> ServedHead:
         )
     try:
         return msgspec.convert(content, ServedHead)
-    except msgspec.ValidationError:
+    except (msgspec.ValidationError, ValueError):
         raise UnavailableError(
             f"the service {service.url} cannot be used: it answers, and not as a registry does",
             service=service.url,

@@ -30,7 +30,8 @@ _MAX_SIZE = 64 << 20
 class ServedHead(Struct, frozen=True):
     """A head as a service tells it, with what is known of its registry.
 
-    ``public`` where the service leaves out who did what where; ``software`` is the one that answers.
+    ``public`` where the service leaves out who did what where; ``software`` is the one that answers. ``closed`` is why
+    the database takes no writes, and ``warnings`` what it may lack.
     """
 
     registry: str
@@ -40,6 +41,8 @@ class ServedHead(Struct, frozen=True):
     api: int
     public: bool = False
     software: str = ""
+    closed: Any = None
+    warnings: tuple[str, ...] = ()
 
     @property
     def head(self) -> Head:

@@ -14,7 +14,7 @@ from registry.api.questions import show_named
 from registry.api.readings import find_reading
 from registry.api.registry import Registry
 from registry.api.remote import nouns
-from registry.api.remote.asking import refuse_method
+from registry.api.remote.asking import decode_closure, refuse_method
 from registry.api.remote.backend import RemoteBackend, ServedDatabase
 from registry.api.remote.kept_answers import KeptAnswers
 from registry.api.remote.objects import RemoteStore
@@ -44,7 +44,7 @@ def open_remote_backend(
     service, cache = Service(url), find_cache()
     session = pin_session(service, cache, pin)
     return RemoteBackend(
-        cast("Database", ServedDatabase(service, session.registry)),
+        cast("Database", ServedDatabase(service, session.registry, decode_closure(session.closed))),
         RemoteStore(service, cache, session.registry),
         choose_zone(Settings(url, Path())) if timezone is None else find_zone(timezone),
         note,
@@ -53,6 +53,7 @@ def open_remote_backend(
         session.head,
         session.timezone,
         answers=KeptAnswers(service, cache, session),
+        warnings=session.warnings,
     )
 
 

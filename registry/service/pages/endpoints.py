@@ -12,6 +12,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from registry.api.serving import refuse_unknown_heads
 from registry.errors import NotFoundError, RegistryError, RequestError
 from registry.heads import parse_pin
 from registry.identifiers import quote
@@ -21,15 +22,17 @@ from registry.service.kept_answers import EncodedAnswer
 from registry.service.pages.rendering import SCRIPT, SCRIPT_URL, STYLE, STYLE_URL, build_frame, render
 from registry.service.pages.table import PAGES, Page
 from registry.service.pages.visits import Visit
+from registry.service.request_log import log_refusal
 from registry.service.responses import (
     LIVE,
     PINNED,
     UNKEPT,
-    build_answer,
+    Encoder,
     build_unchanged,
-    hide_details,
+    list_waits,
     respond,
 )
+from registry.service.served_registry import Opened
 from registry.service.state import State
 
 _POLICY = (
@@ -76,10 +79,13 @@ class Site:
 
         async def send(request: Request) -> Response:
             try:
-                answer = await self._state.look_up(lambda: self._answer(page, request, is_live=is_live))
+                opened = await self._state.confirm()
+                answer = await self._state.look_up(
+                    lambda: self._answer(opened, page, request, is_live=is_live)
+                )
             except RegistryError as error:
                 return respond(await self._refuse(error))
-            if is_known(dict(request.scope["headers"]), answer.etag):
+            if is_known(request.scope["headers"], answer.etag):
                 answer = build_unchanged(answer)
             return respond(answer)
 
@@ -89,23 +95,27 @@ class Site:
         """Lead to a page as of the revision that was typed."""
         try:
             words = _read_words(request, ("as_of", "page"))
-            head = await self._state.look_up(lambda: self._state.registry.find_head(words.get("as_of")))
+            registry = (await self._state.confirm()).registry
+            head = await self._state.look_up(lambda: registry.find_head(words.get("as_of")))
             page = _check_page(words.get("page", "/"))
         except RegistryError as error:
             return respond(await self._refuse(error))
-        return respond(_build_redirect(f"{_PINNED_PREFIX}{head.pin}{page}"))
+        return respond(self._build_redirect(f"{_PINNED_PREFIX}{head.pin}{page}"))
 
     async def send_unknown(self, request: Request, _error: Exception) -> Response:
         """Say that a URL is none of this service."""
-        refusal = NotFoundError(f"{quote(request.url.path[:200])} is not a page of this service")
+        path = str(request.scope["path"])
+        refusal = NotFoundError(f"{quote(path[:200])} is not a page of this service")
         return respond(await self._refuse(refusal))
 
-    def _answer(self, page: Page, request: Request, *, is_live: bool) -> EncodedAnswer:
+    def _answer(self, opened: Opened, page: Page, request: Request, *, is_live: bool) -> EncodedAnswer:
         """Return a page, as it was kept or made anew; every look-up is as of one revision."""
-        registry, kept = self._state.registry, self._state.kept
+        registry, kept = opened.registry, opened.kept
         words = _read_words(request, page.parameters)
         stated = words.pop("pin", None)
-        pin = registry.find_head(None if stated is None else parse_pin(stated))
+        quoted = None if stated is None else parse_pin(stated)
+        refuse_unknown_heads(registry, [] if quoted is None else [quoted])
+        pin = registry.find_head(quoted)
         here = _find_here(request)
         key = find_url(request.scope) if not is_live else f"page {pin.pin} {here}".encode()
         answer = kept.get(key) if page.is_lasting else None
@@ -116,7 +126,7 @@ class Site:
         if page.find is not None:
             place = page.find(visit)
             if place is not None:
-                return _build_redirect(f"{frame['root']}/{quote_path(place, safe='/=:,+')}")
+                return self._build_redirect(f"{frame['root']}/{quote_path(place, safe='/=:,+')}")
         body = render(
             page.template,
             page.look_up(visit),
@@ -124,22 +134,24 @@ class Site:
             section=page.section,
             **frame,
         )
-        answer = _build_page(body, PINNED if page.is_lasting and not is_live else LIVE)
+        answer = self._build_page(body, PINNED if page.is_lasting and not is_live else LIVE)
         if page.is_lasting:
             kept.put(key, answer)
         return answer
 
     async def _refuse(self, error: RegistryError) -> EncodedAnswer:
         """Return the page of a refusal, with the way to other pages where the registry can be read."""
+        log_refusal(error)
         frame: dict[str, Any] = {"pin": None, "is_live": True, "root": ""}
         try:
-            head = await self._state.look_up(self._state.registry.find_head)
+            registry = (await self._state.confirm()).registry
+            head = await self._state.look_up(registry.find_head)
         except RegistryError:  # the first refusal says it
             pass
         else:
-            frame = build_frame(self._state.registry.id, head, "/", is_live=False)
+            frame = build_frame(registry.id, head, "/", is_live=False)
             frame["is_live"], frame["root"] = True, ""
-        shown = hide_details(error) if self._state.options.public else error
+        shown = self._state.encoder.hide_details(error)
         body = render(
             "refusal",
             build_refusal(shown),
@@ -148,7 +160,23 @@ class Site:
             heading=_HEADINGS[shown.code],
             **frame,
         )
-        return _build_page(body, UNKEPT, STATUSES[error.code])
+        return self._build_page(body, UNKEPT, error)
+
+    def _build_page(self, body: bytes, keeping: str, error: RegistryError | None = None) -> EncodedAnswer:
+        return self._state.encoder.build_answer(
+            body,
+            b"text/html; charset=utf-8",
+            keeping=keeping,
+            status=_OK if error is None else STATUSES[error.code],
+            etag=f'"{sha256(body).hexdigest()[:32]}"'.encode() if error is None else b"",
+            more=() if error is None else list_waits(error),
+            policy=_POLICY,
+        )
+
+    def _build_redirect(self, location: str) -> EncodedAnswer:
+        return self._state.encoder.build_answer(
+            b"", b"text/plain", keeping=UNKEPT, status=303, more=((b"location", location.encode()),)
+        )
 
 
 def _read_words(request: Request, known: Sequence[str]) -> dict[str, str]:
@@ -187,22 +215,11 @@ def _check_page(text: str) -> str:
     return f"{path}?{quote_path(parts.query, safe='=&+%:,')}" if parts.query else path
 
 
-def _build_page(body: bytes, keeping: str, status: int = 200) -> EncodedAnswer:
-    etag = f'"{sha256(body).hexdigest()[:32]}"'.encode() if status == _OK else b""
-    return build_answer(
-        body, b"text/html; charset=utf-8", keeping=keeping, status=status, etag=etag, policy=_POLICY
-    )
-
-
-def _build_redirect(location: str) -> EncodedAnswer:
-    return build_answer(
-        b"", b"text/plain", keeping=UNKEPT, status=303, more=((b"location", location.encode()),)
-    )
-
-
 def _build_static(content: bytes, media_type: str) -> _Endpoint:
     """Return the endpoint of a file whose name says its content."""
-    answer = build_answer(content, media_type.encode(), keeping="public, max-age=31536000, immutable")
+    answer = Encoder().build_answer(
+        content, media_type.encode(), keeping="public, max-age=31536000, immutable"
+    )
 
     async def send(_request: Request) -> Response:
         return respond(answer)

@@ -1,0 +1,65 @@
+"""The log of a service: one line of JSON for each request, refusal of the database, or fault.
+
+What came from outside is escaped: a line has only printable ASCII. Tokens, and all other headers, are not logged.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import sys
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+from registry.errors import NotValidError, RegistryError
+
+_LOG = logging.getLogger("registry.service")
+_FACTS = "facts"
+
+
+class _Lines(logging.Formatter):
+    """Writes a record as one line of JSON; also those of libraries."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        line: dict[str, Any] = {
+            "time": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
+            "level": record.levelname.lower(),
+        }
+        facts = getattr(record, _FACTS, None)
+        line |= {"message": record.getMessage()} if facts is None else facts
+        if record.exc_info:
+            line["traceback"] = self.formatException(record.exc_info)
+        return json.dumps(line)
+
+
+def write_log() -> None:
+    """Write the log of this process to stderr."""
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(_Lines())
+    logging.basicConfig(handlers=[handler], level=logging.INFO, force=True)
+
+
+def log_request(scope: Mapping[str, Any], url: bytes, status: int, size: int, seconds: float) -> None:
+    """Write the line of a request; status 0 if the client was gone before it was answered."""
+    facts = {
+        "method": scope["method"],
+        "url": url.decode("latin-1"),
+        "status": status,
+        "bytes": size,
+        "ms": round(1000 * seconds, 1),
+        "client": (scope.get("client") or ("",))[0],
+    }
+    _LOG.info("request", extra={_FACTS: facts})
+
+
+def log_refusal(error: RegistryError) -> None:
+    """Write the line of a refusal that its operator has to know: of the database, or of the store."""
+    if error.code > NotValidError.code + 1:
+        facts = {"kind": type(error).__name__, "code": error.code, "message": str(error)}
+        _LOG.error("refusal", extra={_FACTS: facts})
+
+
+def log_fault(url: bytes, error: BaseException) -> None:
+    """Write the line of a fault, with its traceback."""
+    _LOG.error("fault", extra={_FACTS: {"url": url.decode("latin-1"), "fault": repr(error)}}, exc_info=error)
