@@ -15,6 +15,7 @@ from registry import transport
 from registry.api import open_registry
 from registry.errors import ConflictError, NotFoundError, RequestError, SchemaError, UnavailableError
 from registry.transport import Service
+from tests.cli import Calreg
 
 HEAD = {"registry": "5b0c", "revision": 3, "seal": "ab" * 32, "timezone": "UTC", "api": 1}
 Reply = Callable[["_Handler"], None]
@@ -189,12 +190,22 @@ def test_a_token_is_sent_to_its_service_only(tmp_path: Path, monkeypatch: pytest
         Service(server.url).get("/v1/x")
     assert server.requests[0][1]["authorization"] == "Bearer secret-of-the-beamline"
     assert "authorization" not in other.requests[0][1]
-    token.write_text("two words\n")
-    with pytest.raises(RequestError, match="holds no token"):
-        Service(server.url)
     monkeypatch.setenv("CALREG_TOKEN_FILE", str(tmp_path / "nowhere"))
-    with pytest.raises(UnavailableError):
+    with pytest.raises(NotFoundError):
         Service(server.url)
+
+
+@pytest.mark.parametrize("content", [b"", b"two words of a token\n", b"short\n", b"\xff" * 20, b"x" * 5000])
+def test_both_sides_accept_the_same_tokens(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, sqlite_calreg: Calreg, content: bytes
+) -> None:
+    token = tmp_path / "token"
+    token.write_bytes(content)
+    monkeypatch.setenv("CALREG_TOKEN_FILE", str(token))
+    with pytest.raises(RequestError, match="holds no token") as refusal:
+        Service("http://localhost")
+    served = sqlite_calreg("serve", "--token-file", token)
+    assert (served.code, served.stderr) == (2, f"error: {refusal.value}\n")
 
 
 @pytest.mark.parametrize(
