@@ -70,6 +70,7 @@ def _list_urls(client: Client, location: RegistryLocation, reading: Reading) -> 
         "sha256": [file, "0" * 64],
         "category": ["panels", "runs", "tags", "names"],
         "registry": [identifier, "other"],
+        "experiment": ["xcsls3716"],
     }  # fmt: skip
     query = {
         "list_affected_runs": "since=1",
@@ -80,6 +81,9 @@ def _list_urls(client: Client, location: RegistryLocation, reading: Reading) -> 
         "resolve_sides": f"at={AT}&before=3",
         "find_export_facts": f"at={AT}&format=psana&first_run=1&last_run=2",
         "resolve_detector": f"at={AT}",
+        "list_source_answers": "source=XcsEndstation.0:Jungfrau.0&kind=gain",
+        "list_wrong_outputs": f"source=XcsEndstation.0:Jungfrau.0&sha256={file}",
+        "find_output_constants": "calibration_type=pixel_gain",
     }
     paths = [reading.path]
     for name in reading.path_names:

@@ -69,6 +69,7 @@ def _send(status: int, body: bytes | dict[str, Any], **headers: str) -> Reply:
 
     def send(handler: _Handler) -> None:
         handler.send_response(status)
+        handler.send_header("connection", "close")  # which it does: a client shall not use it again
         for name, value in {"content-length": str(len(content)), **headers}.items():
             handler.send_header(name.replace("_", "-"), value)
         handler.end_headers()
