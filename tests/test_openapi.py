@@ -83,7 +83,7 @@ def _ask(client: Client, path: str, examples: int) -> dict[int, int]:
         phases=[hypothesis.Phase.generate],
         suppress_health_check=list(hypothesis.HealthCheck),
     )
-    @hypothesis.in_path(case=operation.as_strategy(), data=st.data())
+    @hypothesis.given(case=operation.as_strategy(), data=st.data())
     def ask(case: schemathesis.Case, data: st.DataObject) -> None:
         in_path = case.path_parameters or {}
         if "pin" in in_path and data.draw(st.integers(0, 9)):
