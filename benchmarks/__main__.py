@@ -22,6 +22,7 @@ from benchmarks import (
     machine,
     paging,
     patterns,
+    proxies,
     registering,
     serving,
     sharing,
@@ -49,6 +50,7 @@ GROUPS: dict[str, Callable[[Bench], Iterator[Row]]] = {
     "import": importing.measure_import,
     "start": startup.measure_start_up,
     "service": serving.measure_service,
+    "proxies": proxies.measure_proxies,
 }
 _RESULTS = Path(__file__).parent / "results"
 

@@ -287,7 +287,8 @@ def test_a_service_with_a_token_answers_only_who_bears_it(location: RegistryLoca
         assert client.refuse("/v1/head") == (401, 2)
         assert client.refuse("/v1/head", authorization="Bearer another") == (401, 2)
         assert client.refuse("/v1/head", authorization=f"Basic {TOKEN}") == (401, 2)
-        assert client("/v1/head", authorization=f"Bearer {TOKEN}").status == 200
+        answer = client("/v1/head", authorization=f"Bearer {TOKEN}")
+        assert (answer.status, answer.headers["cache-control"]) == (200, "private, max-age=2")
         assert client("/healthz").status == 200
 
 

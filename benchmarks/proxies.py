@@ -1,0 +1,97 @@
+"""Rows of proxies: one pinned answer through nginx and varnish, beside the same answer of the service itself.
+
+The configurations are those of ``deployment/``; ``wrk`` asks, on the same machine.
+"""
+
+from __future__ import annotations
+
+import re
+import subprocess
+from collections.abc import Iterator
+from contextlib import ExitStack
+from urllib.parse import urlencode
+from urllib.request import urlopen
+
+from benchmarks.bench import Bench
+from benchmarks.history import History
+from benchmarks.lookups import load
+from benchmarks.rows import Row
+from benchmarks.servers import find_served, run_service
+from benchmarks.timing import Task, compute_spread
+from registry.api.pins import format_pin
+from registry.instants import Instant
+from testing.proxies import find_program, run_nginx, run_varnish
+from testing.servers import MissingProgramError
+
+_CONNECTIONS = 64
+_SECONDS = 3.0
+_MOST_SECONDS = 1 / 20_000  # of an answer
+_WITHOUT_TLS = {" ssl http2 default_server": " default_server"}
+
+
+def measure_proxies(bench: Bench) -> Iterator[Row]:
+    """Measure the time of a kept answer about all panels, of the service and through proxies before it."""
+    panels = bench.scale.look_up_panels
+    dialect = bench.databases[0]
+    with ExitStack() as closing:
+        try:
+            program = find_program("wrk", "wrk")
+            known = load(bench, dialect, History(panels, bench.scale.page_starts), closing)
+            served = closing.enter_context(find_served(known.location))
+            service = closing.enter_context(run_service(served))
+            varnish = closing.enter_context(run_varnish(service.port))
+            proxies = {
+                "nginx": closing.enter_context(run_nginx(service.port, changes=_WITHOUT_TLS)),
+                "nginx with TLS": closing.enter_context(run_nginx(service.port)),
+                "varnish": varnish,
+                "nginx with TLS before varnish": closing.enter_context(run_nginx(varnish.port)),
+            }
+        except MissingProgramError as error:
+            yield Row(work=f"{panels} panels through proxies", database=dialect, remark=str(error))
+            return
+        history = known.history
+        middle = Instant((history.instant_at(0.0) + history.instant_at(1.0)) // 2)
+        pin, query = format_pin(known.registry.find_head()), urlencode({"at": str(middle)})
+        path = f"/v1/r/{pin}/validity/{history.detector_id}?{query}"
+        urls = {"service": service.url} | {name: proxy.url for name, proxy in proxies.items()}
+        with urlopen(f"{service.url}{path}") as answer:  # noqa: S310 - of this benchmark
+            size = len(answer.read())
+        times: dict[str, list[float]] = {name: [] for name in urls}
+
+        def make_task(name: str) -> Task:
+            return Task(lambda _: times[name].append(_measure_answer(program, f"{urls[name]}{path}", size)))
+
+        bench.time({name: make_task(name) for name in urls}, 5)
+        direct = compute_spread(times["service"]).median
+        yield Row(
+            work=f"{panels} panels by HTTP, kept, of the service", database=dialect, ours=direct, reach=None
+        )
+        for name in proxies:
+            yield Row(
+                work=f"{panels} panels by HTTP, kept, through {name}",
+                database=dialect,
+                ours=compute_spread(times[name]).median,
+                baseline=direct,
+                reach=_MOST_SECONDS,
+                seconds={"ours": times[name], "baseline": times["service"]},
+            )
+
+
+def _measure_answer(program: str, url: str, size: int) -> float:
+    """Return the seconds of an answer, of which many are asked for at once; raise an error unless all are whole."""
+    command = [program, "-t1", f"-c{_CONNECTIONS}", f"-d{_SECONDS:g}s", url]
+    said = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    found = re.search(r"(\d+) requests in ([\d.]+)(ms|s|m),", said)
+    if found is None or "Non-2xx" in said or "Socket errors" in said:
+        raise AssertionError(f"not every answer came: {said}")
+    count, seconds = int(found[1]), float(found[2]) * {"ms": 0.001, "s": 1.0, "m": 60.0}[found[3]]
+    if _read_bytes(said) < 0.9 * count * size:
+        raise AssertionError(f"answers were shorter than {size} bytes: {said}")
+    return seconds / count
+
+
+def _read_bytes(said: str) -> float:
+    found = re.search(r"requests in \S+, ([\d.]+)([KMGT]?)B read", said)
+    if found is None:
+        raise AssertionError(f"wrk does not say how much it read: {said}")
+    return float(found[1]) * 1024 ** " KMGT".index(found[2] or " ")
