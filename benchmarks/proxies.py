@@ -5,10 +5,12 @@ The configurations are those of ``deployment/``; ``wrk`` asks, on the same machi
 
 from __future__ import annotations
 
+import os
 import re
 import subprocess
 from collections.abc import Iterator
 from contextlib import ExitStack
+from pathlib import Path
 from urllib.parse import urlencode
 from urllib.request import urlopen
 
@@ -57,28 +59,45 @@ def measure_proxies(bench: Bench) -> Iterator[Row]:
         with urlopen(f"{service.url}{path}") as answer:  # noqa: S310 - of this benchmark
             size = len(answer.read())
         times: dict[str, list[float]] = {name: [] for name in urls}
+        processes = {"service": service.process} | {name: proxy.process for name, proxy in proxies.items()}
+        worked: dict[str, list[float]] = {name: [] for name in urls}
 
         def make_task(name: str) -> Task:
-            return Task(lambda _: times[name].append(_measure_answer(program, f"{urls[name]}{path}", size)))
+            def run(_: Path) -> None:
+                before = read_processor_seconds(processes[name])
+                seconds, count = _measure_answers(program, f"{urls[name]}{path}", size)
+                times[name].append(seconds)
+                worked[name].append((read_processor_seconds(processes[name]) - before) / count)
+
+            return Task(run)
 
         bench.time({name: make_task(name) for name in urls}, 5)
         direct = compute_spread(times["service"]).median
-        yield Row(
-            work=f"{panels} panels by HTTP, kept, of the service", database=dialect, ours=direct, reach=None
-        )
-        for name in proxies:
+        for name in urls:
+            work = f"{panels} panels by HTTP, kept, " + (
+                "by the service" if name == "service" else f"by {name}"
+            )
             yield Row(
-                work=f"{panels} panels by HTTP, kept, through {name}",
+                work=work,
                 database=dialect,
                 ours=compute_spread(times[name]).median,
                 baseline=direct,
-                reach=_MOST_SECONDS,
+                reach=None if name == "service" else _MOST_SECONDS,
                 seconds={"ours": times[name], "baseline": times["service"]},
             )
+            yield Row(work=f"{work}, processor", database=dialect, ours=compute_spread(worked[name]).median)
 
 
-def _measure_answer(program: str, url: str, size: int) -> float:
-    """Return the seconds of an answer, of which many are asked for at once; raise an error unless all are whole."""
+def read_processor_seconds(process: int) -> float:
+    """Return the time that a process and its children have used of processors."""
+    fields = Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()
+    ticks = int(fields[11]) + int(fields[12])
+    children = Path(f"/proc/{process}/task/{process}/children").read_text().split()
+    return ticks / os.sysconf("SC_CLK_TCK") + sum(read_processor_seconds(int(child)) for child in children)
+
+
+def _measure_answers(program: str, url: str, size: int) -> tuple[float, int]:
+    """Return the seconds of an answer of many that are asked for at once, and their number; all must be whole."""
     command = [program, "-t1", f"-c{_CONNECTIONS}", f"-d{_SECONDS:g}s", url]
     said = subprocess.run(command, capture_output=True, text=True, check=True).stdout
     found = re.search(r"(\d+) requests in ([\d.]+)(ms|s|m),", said)
@@ -87,7 +106,7 @@ def _measure_answer(program: str, url: str, size: int) -> float:
     count, seconds = int(found[1]), float(found[2]) * {"ms": 0.001, "s": 1.0, "m": 60.0}[found[3]]
     if _read_bytes(said) < 0.9 * count * size:
         raise AssertionError(f"answers were shorter than {size} bytes: {said}")
-    return seconds / count
+    return seconds / count, count
 
 
 def _read_bytes(said: str) -> float:

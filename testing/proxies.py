@@ -32,12 +32,15 @@ class Proxy:
         Its URL: https for nginx, http for varnish.
     folder
         The folder with its files: the logs `access` and `errors`, and the certificate `tls/fullchain.pem` of nginx.
+    process
+        The Id of its first process.
     plain_url
         The URL of nginx that leads to the one with TLS.
     """
 
     url: str
     folder: Path
+    process: int
     plain_url: str = ""
 
     @property
@@ -90,9 +93,9 @@ def run_nginx(
         )
         command = [program, "-e", str(folder / "errors"), "-c", str(configuration), "-g", "daemon off;"]
         _run([*command, "-t"])
-        with _start(command, port):
+        with _start(command, port) as process:
             scheme = "https" if " ssl " in configuration.read_text() else "http"
-            yield Proxy(f"{scheme}://127.0.0.1:{port}", folder, f"http://127.0.0.1:{plain_port}")
+            yield Proxy(f"{scheme}://127.0.0.1:{port}", folder, process, f"http://127.0.0.1:{plain_port}")
 
 
 def place_nginx(folder: Path, service: int, port: int, plain_port: int, changes: Mapping[str, str]) -> Path:
@@ -153,8 +156,8 @@ def run_varnish(service: int) -> Iterator[Proxy]:
         if os.geteuid() != 0:  # only root can become another user
             options = options.replace("-j unix,user=vcache", "-j none")
         command = [program, *shlex.split(options), "-n", str(folder / "work")]
-        with _start(command, port):
-            yield Proxy(f"http://127.0.0.1:{port}", folder)
+        with _start(command, port) as process:
+            yield Proxy(f"http://127.0.0.1:{port}", folder, process)
 
 
 def _read_varnish_options() -> str:
@@ -198,7 +201,7 @@ def _run(command: list[str]) -> None:
 
 
 @contextmanager
-def _start(command: list[str], port: int) -> Iterator[None]:
+def _start(command: list[str], port: int) -> Iterator[int]:
     end = time.monotonic() + _MAX_WAIT_SECONDS
     with (
         tempfile.TemporaryFile() as output,
@@ -210,7 +213,7 @@ def _start(command: list[str], port: int) -> Iterator[None]:
                     output.seek(0)
                     raise RuntimeError(f"{command[0]} does not answer: {output.read().decode()[-500:]}")
                 time.sleep(0.01)
-            yield
+            yield process.pid
         finally:
             process.terminate()
 
