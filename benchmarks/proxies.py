@@ -99,18 +99,18 @@ def read_processor_seconds(process: int) -> float:
 def _measure_answers(program: str, url: str, size: int) -> tuple[float, int]:
     """Return the seconds of an answer of many that are asked for at once, and their number; all must be whole."""
     command = [program, "-t1", f"-c{_CONNECTIONS}", f"-d{_SECONDS:g}s", url]
-    said = subprocess.run(command, capture_output=True, text=True, check=True).stdout
-    found = re.search(r"(\d+) requests in ([\d.]+)(ms|s|m),", said)
-    if found is None or "Non-2xx" in said or "Socket errors" in said:
-        raise AssertionError(f"not every answer came: {said}")
-    count, seconds = int(found[1]), float(found[2]) * {"ms": 0.001, "s": 1.0, "m": 60.0}[found[3]]
-    if _read_bytes(said) < 0.9 * count * size:
-        raise AssertionError(f"answers were shorter than {size} bytes: {said}")
+    output = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    match = re.search(r"(\d+) requests in ([\d.]+)(ms|s|m),", output)
+    if match is None or "Non-2xx" in output or "Socket errors" in output:
+        raise AssertionError(f"not every answer came: {output}")
+    count, seconds = int(match[1]), float(match[2]) * {"ms": 0.001, "s": 1.0, "m": 60.0}[match[3]]
+    if _read_bytes(output) < 0.9 * count * size:
+        raise AssertionError(f"answers were shorter than {size} bytes: {output}")
     return seconds / count, count
 
 
-def _read_bytes(said: str) -> float:
-    found = re.search(r"requests in \S+, ([\d.]+)([KMGT]?)B read", said)
-    if found is None:
-        raise AssertionError(f"wrk does not say how much it read: {said}")
-    return float(found[1]) * 1024 ** " KMGT".index(found[2] or " ")
+def _read_bytes(output: str) -> float:
+    match = re.search(r"requests in \S+, ([\d.]+)([KMGT]?)B read", output)
+    if match is None:
+        raise AssertionError(f"wrk does not say how much it read: {output}")
+    return float(match[1]) * 1024 ** " KMGT".index(match[2] or " ")

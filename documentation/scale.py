@@ -28,7 +28,7 @@ _LIMIT = 3600.0
 
 @dataclass(frozen=True, slots=True)
 class Front:
-    """What stands before the ranks.
+    """The workers and the proxy before the ranks.
 
     Attributes
     ----------
@@ -117,9 +117,9 @@ def simulate(front: Front, nodes: int = NODES, seed: int = 1) -> Waits:
     waits: list[float] = []
     last = 0.0
     while events:
-        now, rank, asked = heapq.heappop(events)
+        now, rank, question = heapq.heappop(events)
         passed = now if front.hit is None else proxy.serve(now, front.hit)
-        if asked == 0:
+        if question == 0:
             is_kept = front.hit is not None and passed < head_known_until
             done = passed
             if not is_kept:

@@ -114,9 +114,9 @@ def site(sqlite_factory: RegistryFactory, tmp_path_factory: pytest.TempPathFacto
         varnish = stack.enter_context(run_varnish(port))
         nginx = stack.enter_context(run_nginx(port))
         both = stack.enter_context(run_nginx(varnish.port))
-        found = Site(location, url, switch, dict(zip(PROXIES, (nginx, varnish, both), strict=True)))
-        yield found
-        for pool in found.pools.values():
+        served = Site(location, url, switch, dict(zip(PROXIES, (nginx, varnish, both), strict=True)))
+        yield served
+        for pool in served.pools.values():
             pool.clear()
     state.registry.close()
 
@@ -181,12 +181,12 @@ def test_no_proxy_tells_the_past_two_seconds_after_it_could_have_known(site: Sit
     before = {}
     for name in PROXIES:
         before[name] = site.ask(name, "/v1/head").json()["revision"]
-    asked = time.monotonic()
+    start = time.monotonic()
     with site.location.open() as registry:
         registry.tags.add(f"seen-{time.time_ns()}")
         head = registry.head
     last_stale, fresh = dict.fromkeys(PROXIES, 0.0), set[str]()
-    while len(fresh) < len(PROXIES) and time.monotonic() < asked + 30:
+    while len(fresh) < len(PROXIES) and time.monotonic() < start + 30:
         for name in PROXIES:
             begun = time.monotonic()
             revision = site.ask(name, "/v1/head").json()["revision"]
@@ -195,7 +195,7 @@ def test_no_proxy_tells_the_past_two_seconds_after_it_could_have_known(site: Sit
             else:
                 assert revision == before[name]
                 assert name not in fresh, "a revision that was told is told no more"
-                last_stale[name] = begun - asked
+                last_stale[name] = begun - start
     assert fresh == set(PROXIES)
     assert {name: seconds for name, seconds in last_stale.items() if seconds > 2} == {}
 
@@ -284,9 +284,9 @@ def test_pages_their_style_and_their_pictures_come_through_a_proxy(site: Site, n
         urllib3.request("GET", f"{site.url}{path}", retries=False, timeout=120)
         assert site.ask(name, path).headers["content-type"].startswith(media_type)
         assert site.ask(name, path).headers["calreg-cache"] == "HIT"
-    found = site.ask(name, "/as-of?as_of=1&page=/log")
-    assert found.status == 303
-    assert found.headers["location"].startswith("/r/1-")
+    served = site.ask(name, "/as-of?as_of=1&page=/log")
+    assert served.status == 303
+    assert served.headers["location"].startswith("/r/1-")
 
 
 @pytest.mark.parametrize("name", PROXIES)
