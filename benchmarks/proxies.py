@@ -20,7 +20,6 @@ from benchmarks.lookups import load
 from benchmarks.rows import Row
 from benchmarks.servers import find_served, run_service
 from benchmarks.timing import Task, compute_spread
-from registry.api.pins import format_pin
 from registry.instants import Instant
 from testing.proxies import find_program, run_nginx, run_varnish
 from testing.servers import MissingProgramError
@@ -53,7 +52,7 @@ def measure_proxies(bench: Bench) -> Iterator[Row]:
             return
         history = known.history
         middle = Instant((history.instant_at(0.0) + history.instant_at(1.0)) // 2)
-        pin, query = format_pin(known.registry.find_head()), urlencode({"at": str(middle)})
+        pin, query = known.registry.find_head().pin, urlencode({"at": str(middle)})
         path = f"/v1/r/{pin}/validity/{history.detector_id}?{query}"
         urls = {"service": service.url} | {name: proxy.url for name, proxy in proxies.items()}
         with urlopen(f"{service.url}{path}") as answer:  # noqa: S310 - of this benchmark

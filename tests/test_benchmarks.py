@@ -17,6 +17,7 @@ from benchmarks import (
     importing,
     lookups,
     paging,
+    proxies,
     reading,
     serving,
     sharing,
@@ -105,6 +106,14 @@ def test_the_answers_of_a_service_are_measured(bench: Bench, few_requests: None)
 def test_all_of_a_service_is_measured(bench: Bench, few_requests: None) -> None:
     rows = list(serving.measure_service(bench))
     assert [row.reach for row in rows] == [3, 1.42, 1, 100, 1.66, 1.3, 1, 1.2, 1.5, 1.3, 1.5, 1.3]
+    assert all(row.ours or row.remark for row in rows)
+
+
+@pytest.mark.slow
+@pytest.mark.exhaustive
+def test_proxies_are_measured(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(proxies, "_SECONDS", 0.2)
+    rows = list(proxies.measure_proxies(bench))
     assert all(row.ours or row.remark for row in rows)
 
 

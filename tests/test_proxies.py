@@ -14,7 +14,6 @@ import urllib3
 
 from registry import transport
 from registry.api import open_registry
-from registry.api.pins import format_pin
 from registry.api.readings import READINGS, Freshness
 from registry.errors import NotFoundError
 from registry.service.application import build_application
@@ -75,7 +74,7 @@ class Site:
     def pin(self) -> str:
         """The beginning of the path of an answer as of the newest revision."""
         with self.location.open() as registry:
-            return f"/v1/r/{format_pin(registry.head)}"
+            return f"/v1/r/{registry.head.pin}"
 
     def await_status(self, name: str, path: str, *statuses: int) -> None:
         """Ask until one of these is the status."""
