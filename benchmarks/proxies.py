@@ -25,7 +25,7 @@ from testing.proxies import find_program, run_nginx, run_varnish
 from testing.servers import MissingProgramError
 
 _CONNECTIONS = 64
-_SECONDS = 3.0
+_SECONDS = 3
 _MOST_SECONDS = 1 / 20_000  # of an answer
 _WITHOUT_TLS = {" ssl http2 default_server": " default_server"}
 
@@ -97,7 +97,7 @@ def read_processor_seconds(process: int) -> float:
 
 def _measure_answers(program: str, url: str, size: int) -> tuple[float, int]:
     """Return the seconds of an answer of many that are asked for at once, and their number; all must be whole."""
-    command = [program, "-t1", f"-c{_CONNECTIONS}", f"-d{_SECONDS:g}s", url]
+    command = [program, "-t1", f"-c{_CONNECTIONS}", f"-d{_SECONDS}s", url]
     output = subprocess.run(command, capture_output=True, text=True, check=True).stdout
     match = re.search(r"(\d+) requests in ([\d.]+)(ms|s|m),", output)
     if match is None or "Non-2xx" in output or "Socket errors" in output:
