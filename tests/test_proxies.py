@@ -117,7 +117,7 @@ def site(sqlite_factory: RegistryFactory, tmp_path_factory: pytest.TempPathFacto
         yield served
         for pool in served.pools.values():
             pool.clear()
-    state.registry.close()
+    state.close()
 
 
 def find_object(location: RegistryLocation) -> Path:
@@ -392,7 +392,7 @@ def test_an_answer_to_who_bears_a_token_is_in_no_shared_cache(site: Site) -> Non
                 assert answer.headers["cache-control"].startswith("private, max-age=")
             assert guarded.ask("nginx", path).status == 401
         logs = "".join((nginx.folder / log).read_text() for log in ("access", "errors"))
-    state.registry.close()
+    state.close()
     assert TOKEN not in logs
 
 
