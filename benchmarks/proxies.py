@@ -92,7 +92,9 @@ def read_processor_seconds(process: int) -> float:
     fields = Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()
     ticks = int(fields[11]) + int(fields[12])
     children = Path(f"/proc/{process}/task/{process}/children").read_text().split()
-    return ticks / os.sysconf("SC_CLK_TCK") + sum(read_processor_seconds(int(child)) for child in children)
+    return ticks / int(os.sysconf("SC_CLK_TCK")) + sum(
+        read_processor_seconds(int(child)) for child in children
+    )
 
 
 def _measure_answers(program: str, url: str, size: int) -> tuple[float, int]:
@@ -112,4 +114,4 @@ def _read_bytes(output: str) -> float:
     match = re.search(r"requests in \S+, ([\d.]+)([KMGT]?)B read", output)
     if match is None:
         raise AssertionError(f"wrk does not say how much it read: {output}")
-    return float(match[1]) * 1024 ** " KMGT".index(match[2] or " ")
+    return float(match[1]) * 1024.0 ** " KMGT".index(match[2] or " ")

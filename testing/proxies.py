@@ -162,7 +162,7 @@ def run_varnish(service: int) -> Iterator[Proxy]:
 
 def _read_varnish_options() -> str:
     text = (FILES / "varnish-calreg.conf").read_text().replace("\\\n", "")
-    return re.findall(r"^ExecStart=/usr/sbin/varnishd (.+)$", text, re.MULTILINE)[0]
+    return str(re.findall(r"^ExecStart=/usr/sbin/varnishd (.+)$", text, re.MULTILINE)[0])
 
 
 def replace_places(text: str, places: Mapping[str, str]) -> str:
