@@ -146,7 +146,7 @@ def test_what_cannot_be_drawn_is_refused_with_its_code(
 
 def test_a_picture_of_another_history_is_refused(place: Place) -> None:
     assert place.client.refuse("/v1/r/1-0000000000000000/plot/validity/M068.svg") == (409, 5)
-    assert place.client.refuse("/v1/r/999-0000000000000000/plot/validity/M068.svg") == (404, 3)
+    assert place.client.refuse("/v1/r/999-0000000000000000/plot/validity/M068.svg") == (503, 8)
 
 
 @pytest.mark.sqlite_suffices

@@ -145,6 +145,7 @@ def _past_instant_ref(instant: Instant) -> RevisionRef:
     return RevisionRef("instant", instant)
 
 
+@cache
 def select_revision_number(by: str) -> sa.ScalarSelect[int] | None:
     """Return the number of the revision that the parameter ``revision`` refers to; NULL if it does not exist.
 

@@ -48,7 +48,8 @@ class ServedRegistry:
     """
 
     def __init__(self, open_registry: Callable[[], Registry], file: Path | None, kept_bytes: int) -> None:
-        self._open, self._file, self._kept_bytes = open_registry, file, kept_bytes
+        self._open, self._kept_bytes = open_registry, kept_bytes
+        self._files = None if file is None else (str(file), str(list_log_files(file)[0]))
         self._lock = Lock()
         self._opened: Opened | None = None
         self._newest: Head | None = None
@@ -126,12 +127,13 @@ class ServedRegistry:
 
     def _read_stamps(self) -> tuple[_Stamp, _Stamp]:
         """Return what changes with the file of SQLite, and with the log beside it."""
-        if self._file is None:
+        if self._files is None:
             return None, None
-        return _read_stamp(self._file), _read_stamp(list_log_files(self._file)[0])
+        file, log = self._files
+        return _read_stamp(file), _read_stamp(log)
 
 
-def _read_stamp(path: Path) -> _Stamp:
+def _read_stamp(path: str) -> _Stamp:
     try:
         status = os.stat(path)  # noqa: PTH116 - for every request: half the time of Path.stat
     except OSError:
