@@ -20,7 +20,8 @@ import urllib3
 
 from registry.api.serving import open_to_serve
 from registry.service.application import build_application
-from registry.service.state import Options, State
+from registry.service.options import Options
+from registry.service.state import State
 from registry.settings import Settings
 from testing.registries import RegistryLocation
 

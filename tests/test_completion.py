@@ -22,7 +22,7 @@ from registry.cli.shells import SCRIPTS, read_bash_line
 from registry.database.completion_names import MAX_NAMES
 from registry.detectors import DETECTOR_TYPES
 from registry.exporters.formats import FORMATS
-from registry.service.state import Options
+from registry.service.options import Options
 from testing.panels import PANEL_A, PANEL_B
 from testing.registries import RegistryLocation
 from testing.sealing import record_raw_revision

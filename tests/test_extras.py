@@ -99,3 +99,27 @@ def test_whatever_needs_a_broken_package_is_refused(package: str, tmp_path: Path
     assert done.stdout.startswith(
         f"{package} is installed and cannot be imported (ValueError: numpy.dtype size"
     )
+
+
+WITHOUT_EXTRA = """
+import sys
+for package in ("granian", "starlette", "anyio", "jinja2"):
+    sys.modules[package] = None
+from registry.cli import main
+sys.argv = ["calreg", *sys.argv[1:]]
+main()
+"""
+
+
+def test_serve_without_its_packages_is_refused_with_the_extra_that_has_them(tmp_path: Path) -> None:
+    environment = {**os.environ, "CALREG_DATABASE": f"sqlite:///{tmp_path}/registry.sqlite"}
+    done = subprocess.run(
+        [sys.executable, "-c", WITHOUT_EXTRA, "serve"],
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (done.returncode, done.stdout) == (8, "")
+    assert "pip install 'calreg[serve]'" in done.stderr
+    assert "Traceback" not in done.stderr

@@ -13,7 +13,7 @@ import urllib3
 from registry import open_registry, schema
 from registry.api import Registry
 from registry.lookup import history_pages
-from registry.service.state import Options
+from registry.service.options import Options
 from testing.panels import PANEL_A
 from testing.registries import RegistryLocation
 from testing.services import serve_in_thread

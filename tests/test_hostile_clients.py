@@ -24,7 +24,7 @@ BIG = "0" * 64
 SCRIPT = """
 import sys
 from registry.service.server import serve
-from registry.service.state import Options
+from registry.service.options import Options
 from registry.settings import find_settings
 serve(find_settings(), "127.0.0.1", int(sys.argv[1]), 1, Options(silent_seconds=2), print)
 """

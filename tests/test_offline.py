@@ -28,7 +28,7 @@ from registry.errors import (
     OfflineError,
     RequestError,
 )
-from registry.service.state import Options
+from registry.service.options import Options
 from registry.transport import Service
 from testing.registries import RegistryLocation
 from testing.services import serve_in_thread

@@ -8,7 +8,7 @@ import html5lib
 import pytest
 import urllib3
 
-from registry.service.state import Options
+from registry.service.options import Options
 from testing.registries import RegistryFactory, RegistryLocation
 from testing.services import serve_in_thread
 from tests.pages import OTHER, PAGES, PANEL, make_location

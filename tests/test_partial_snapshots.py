@@ -14,7 +14,7 @@ from registry.api.forks import fork_registry
 from registry.api.replays import replay
 from registry.errors import ConflictError, LeftOutError, NotFoundError
 from registry.records import LeftOutFiles
-from registry.service.state import Options
+from registry.service.options import Options
 from registry.store import ContentStore
 from testing.panels import PANEL_A, PANEL_B, PANEL_C, SOURCE, write_panel_folder
 from testing.registries import RegistryLocation

@@ -9,8 +9,8 @@ import pytest
 
 from registry.api import drawings
 from registry.errors import UnavailableError
+from registry.service.options import Options
 from registry.service.pictures import limit_time
-from registry.service.state import Options
 from testing.panels import PANEL_A, PANEL_B, use_small_panels, write_panel_folder
 from testing.registries import RegistryLocation
 from testing.services import serve_in_thread

@@ -10,8 +10,8 @@ from registry import open_registry, read_status, verify_export
 from registry.api import Registry, create_registry, upgrade_database
 from registry.errors import ConflictError, NotFoundError, NotValidError, RegistryError, RequestError
 from registry.heads import is_pin, parse_pin
+from registry.service.options import Options
 from registry.service.server import serve
-from registry.service.state import Options
 from registry.settings import Settings
 from testing.panels import PANEL_A, write_panel_folder
 from testing.registries import RegistryLocation

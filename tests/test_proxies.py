@@ -17,8 +17,8 @@ from registry.api import open_registry
 from registry.api.readings import READINGS, Freshness
 from registry.errors import NotFoundError
 from registry.service.application import build_application
+from registry.service.options import Options
 from registry.service.pages.table import PAGES
-from registry.service.state import Options
 from testing.proxies import FILES, Proxy, run_nginx, run_varnish
 from testing.registries import RegistryFactory, RegistryLocation
 from testing.servers import MissingProgramError

@@ -10,7 +10,7 @@ import urllib3
 
 from registry import authorship
 from registry.api.readings import READINGS, Reading
-from registry.service.state import Options
+from registry.service.options import Options
 from testing.clients import Client
 from testing.panels import PANEL_A, use_small_panels, write_panel_folder
 from testing.registries import RegistryFactory, RegistryLocation

@@ -19,7 +19,7 @@ from registry.errors import (
     RequestError,
     UnavailableError,
 )
-from registry.service.state import Options
+from registry.service.options import Options
 from testing.panels import use_small_panels, write_panel_folder
 from testing.registries import RegistryFactory, RegistryLocation
 from testing.services import serve_in_thread

@@ -16,7 +16,7 @@ from registry.api.readings import READINGS
 from registry.errors import UnavailableError
 from registry.instants import now
 from registry.service.application import build_application
-from registry.service.state import Options
+from registry.service.options import Options
 from testing.clients import Client
 from testing.panels import PANEL_A, PANEL_B, write_panel_folder
 from testing.registries import RegistryFactory, RegistryLocation

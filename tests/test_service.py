@@ -13,7 +13,7 @@ from registry import authorship
 from registry.api import open_registry
 from registry.api.readings import READINGS
 from registry.authorship import software_version
-from registry.service.state import Options
+from registry.service.options import Options
 from testing.clients import Client
 from testing.panels import use_small_panels, write_panel_folder
 from testing.registries import RegistryFactory, RegistryLocation

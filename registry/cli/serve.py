@@ -33,8 +33,8 @@ def serve(
     and accounts are for a proxy before it. It ends with Ctrl-C.
     """
     from registry.files import sha256_of
+    from registry.service.options import Options
     from registry.service.server import serve as run_server
-    from registry.service.state import Options
     from registry.settings import find_settings
     from registry.tokens import read_token
 

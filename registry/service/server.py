@@ -16,8 +16,7 @@ from registry.api.serving import open_to_serve
 from registry.errors import RequestError, UnavailableError
 from registry.extras import import_extra
 from registry.identifiers import quote
-from registry.service.state import Options
-from registry.service.worker import OPTIONS
+from registry.service.options import VARIABLE, Options
 from registry.settings import Settings, refuse_pin
 
 _PORTS = range(1, 1 << 16)
@@ -57,7 +56,7 @@ def serve(
 
     os.environ["CALREG_DATABASE"], os.environ["CALREG_STORE"] = settings.database, str(settings.store)
     with tempfile.TemporaryDirectory(prefix="calreg-serve-", ignore_cleanup_errors=True) as counts:
-        os.environ[OPTIONS] = msgspec.json.encode(replace(options, counts=counts)).decode()
+        os.environ[VARIABLE] = msgspec.json.encode(replace(options, counts=counts)).decode()
         server = granian.Granian(
             "registry.service.worker:build_service",
             address=address,

@@ -1,4 +1,4 @@
-"""The state of a worker of the service: the registry that it serves, its options, and what it counts."""
+"""The state of a worker of the service: the registry that it serves, and what it counts."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ import asyncio
 import hashlib
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import TypeVar
@@ -19,46 +18,13 @@ from registry.api.registry import Registry
 from registry.authorship import software_version
 from registry.errors import UnavailableError
 from registry.service.metrics import Metrics
+from registry.service.options import Options
 from registry.service.responses import Encoder
 from registry.service.served_registry import Opened, ServedRegistry
 from registry.settings import Settings, sqlite_file
 from registry.store import ContentStore
 
 _Result = TypeVar("_Result")
-
-
-@dataclass(frozen=True, slots=True)
-class Options:
-    """The options of a service.
-
-    Attributes
-    ----------
-    public
-        Leave out authors, hosts, commands and paths.
-    token_sha256
-        The SHA-256 of the token that requests must bear, in hexadecimal digits; None for no token.
-    threads
-        How many look-ups a worker makes at once.
-    waiting
-        How many requests may wait for one; more are refused.
-    kept_bytes
-        The memory of encoded answers, of each worker.
-    drawings
-        How many requests for pictures may wait, or be drawn; more are refused. One is drawn at a time.
-    silent_seconds
-        How long a client may take nothing of its answer, until it is cut off.
-    counts
-        The folder in which all workers of a server count; None for one that counts alone.
-    """
-
-    public: bool = False
-    token_sha256: str | None = None
-    threads: int = 8
-    waiting: int = 256
-    kept_bytes: int = 16 << 20
-    drawings: int = 16
-    silent_seconds: int = 60
-    counts: str | None = None
 
 
 class State:

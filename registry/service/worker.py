@@ -10,18 +10,16 @@ from registry.api.serving import open_to_serve
 from registry.service.application import build_application
 from registry.service.connections import watch_connections
 from registry.service.gate import Gate
+from registry.service.options import VARIABLE, Options
 from registry.service.request_log import write_log
-from registry.service.state import Options, State
+from registry.service.state import State
 from registry.settings import find_settings
-
-OPTIONS = "CALREG_SERVICE_OPTIONS"
-"""The variable by which a server hands its options to its workers, as JSON."""
 
 
 def build_service() -> Gate:
     """Return the service of the registry of the environment, which is opened when it is first asked."""
     write_log()
-    options = msgspec.json.decode(os.environ[OPTIONS], type=Options)
+    options = msgspec.json.decode(os.environ[VARIABLE], type=Options)
     watch_connections(options.silent_seconds)
     settings = find_settings()
     return build_application(State(settings, open_to_serve, options))
