@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from registry.errors import IdentifierError
+from registry.errors import IdentifierError, RequestError
 
 _MAX_QUOTED_LENGTH = 80  # the longest panel Ids have 76 characters
 MAX_RUN = 2**31 - 1
@@ -25,6 +25,7 @@ _RUN = re.compile(r"[1-9][0-9]{0,9}")
 _SOURCE = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,63}\.[0-9]{1,9}:[A-Za-z][A-Za-z0-9_]{0,63}\.[0-9]{1,9}")
 _DETECTOR_PREFIX = re.compile(r"[a-z][a-z0-9]*_(?=.)")
 _LOOSE_DATASET = re.compile(r"exp=([^:=]*):run=([^:=]*)")
+_SHA256 = re.compile(r"[0-9a-f]{64}", re.ASCII)
 
 
 def quote(text: str) -> str:
@@ -188,6 +189,13 @@ def source_matches(part: str, source: str) -> bool:
     ``Jungfrau.1`` matches ``XcsEndstation.0:Jungfrau.1``, but not ``XcsEndstation.0:Jungfrau.10``.
     """
     return re.search(rf"(?:^|[.:]){re.escape(part)}(?:$|[.:])", source) is not None if part else False
+
+
+def parse_sha256(text: str) -> str:
+    """Return a SHA-256 in hexadecimal digits; raise a `RequestError` for another text."""
+    if not _SHA256.fullmatch(text):
+        raise RequestError(f"{quote(text)} is not a SHA-256: 64 hexadecimal digits are expected", sha256=text)
+    return text
 
 
 def suggestion(name: str, known: Iterable[str]) -> str:

@@ -11,9 +11,9 @@ from registry.api.file_questions import parse_pattern
 from registry.api.readings import READINGS
 from registry.database.names_of_service import parse_names
 from registry.heads import is_pin, parse_pin
+from registry.identifiers import parse_sha256
 from registry.patterns import PATTERN_SIZE
 from registry.records.refusals import build_refusal, parse_refusal
-from registry.service.objects import parse_digest
 
 _PIN = b"4-4f4a7c033166d624"
 
@@ -23,7 +23,7 @@ def _feed_url(_: Path, data: bytes) -> None:
     pin = call_parser(lambda: parse_pin(text))
     assert (pin is not None) == is_pin(text)
     assert pin is None or pin.pin == text
-    digest = call_parser(lambda: parse_digest(text))
+    digest = call_parser(lambda: parse_sha256(text))
     assert digest is None or digest == text
     pattern = call_parser(lambda: parse_pattern(text))
     assert pattern is None or len(pattern.samples) == PATTERN_SIZE

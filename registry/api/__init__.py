@@ -72,7 +72,7 @@ def open_registry(
     ConflictError
         The store belongs to another registry, or the pin is of another history.
     NotFoundError
-        There is no revision with the number of the pin.
+        The revision of the pin is not known.
     """
     chosen = choose_pin(pin)
     url = find_service_url(database)

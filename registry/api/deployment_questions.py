@@ -3,22 +3,18 @@
 from __future__ import annotations
 
 import hashlib
-import re
 from collections.abc import Sequence
 
 from msgspec import Struct
 
 from registry.api.backend import Backend
 from registry.calibration_folder import MAX_RUN
-from registry.errors import RequestError
-from registry.identifiers import quote
+from registry.identifiers import parse_sha256
 from registry.lookup.answers import Answer, AnswerSegment, Refusal, Source
 from registry.lookup.deployed_files import find_recorded_constants, list_wrong_files
 from registry.lookup.revisions import AsOfRef
 from registry.lookup.source_runs import SourceRuns
 from registry.run_ranges import find_ranges
-
-_SHA256 = re.compile(r"[0-9a-f]{64}", re.ASCII)
 
 
 class AnsweredRuns(Struct, frozen=True):
@@ -94,7 +90,7 @@ def find_output_constants(
     backend: Backend, sha256: str, calibration_type: str, *, as_of: AsOfRef = None
 ) -> tuple[str, ...] | None:
     """Return the constants, panel by panel, in a file that a recorded export wrote; None if none did."""
-    _check_sha256(sha256)
+    parse_sha256(sha256)
     with backend.read_transaction(as_of) as view:
         return find_recorded_constants(view.connection, sha256, calibration_type)
 
@@ -107,7 +103,7 @@ def list_wrong_outputs(
     A path is given by the SHA-256 of its text: a service tells nobody where files are.
     """
     for sha256 in sha256s:
-        _check_sha256(sha256)
+        parse_sha256(sha256)
     with backend.read_transaction(as_of) as view:
         wrong = list_wrong_files(view.connection, (experiment, source), view.revision)
     outputs = [
@@ -119,8 +115,3 @@ def list_wrong_outputs(
 def digest_path(path: str) -> str:
     """Return the SHA-256 of the text of a path."""
     return hashlib.sha256(path.encode(errors="surrogateescape")).hexdigest()
-
-
-def _check_sha256(text: str) -> None:
-    if not _SHA256.fullmatch(text):
-        raise RequestError(f"{quote(text)} is not a SHA-256: 64 hexadecimal digits are expected", sha256=text)

@@ -6,7 +6,6 @@ The document stays with who asks: its values and digests are sent.
 from __future__ import annotations
 
 import hashlib
-import re
 from collections.abc import Sequence
 
 import msgspec
@@ -14,16 +13,14 @@ from msgspec import UNSET, Struct
 
 from registry.api.backend import Backend, ReadTransaction
 from registry.api.document_history import find_history_problem, refuse_other_registry
-from registry.errors import RegistryError, RequestError
-from registry.identifiers import quote
+from registry.errors import RegistryError
+from registry.identifiers import parse_sha256
 from registry.instants import is_stamp, parse_instant
 from registry.lookup.deployments import count_former_warnings, deployment_warnings
 from registry.lookup.resolution import ArrayRequest, resolve
 from registry.lookup.revisions import AsOf, AsOfRef, find_revision_number
 from registry.lookup.stored_files import list_exports_with_file
 from registry.provenance.document import Deployment, RegistryReference, Resolution
-
-_SHA256 = re.compile(r"[0-9a-f]{64}", re.ASCII)
 
 
 class DocumentAnswer(Struct, frozen=True):
@@ -131,7 +128,6 @@ def _find_requested_revision(view: ReadTransaction, as_of: str) -> int | None:
 
 def is_export_recorded(backend: Backend, sha256: str, *, as_of: AsOf = None) -> bool:
     """Tell whether an export is recorded that wrote a file with this checksum."""
-    if not _SHA256.fullmatch(sha256):
-        raise RequestError(f"{quote(sha256)} is not a SHA-256: 64 hexadecimal digits are expected")
+    parse_sha256(sha256)
     with backend.read_transaction(as_of) as view:
         return bool(list_exports_with_file(view.connection, sha256))

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import binascii
-import re
 from collections.abc import Sequence
 
 import numpy as np
@@ -12,7 +11,7 @@ from msgspec import Struct
 
 from registry.api.backend import Backend
 from registry.errors import RequestError
-from registry.identifiers import quote
+from registry.identifiers import parse_sha256, quote
 from registry.lookup import stored_files
 from registry.lookup.detector_names import list_detector_names
 from registry.lookup.missing_patterns import count_files_without_pattern
@@ -27,7 +26,6 @@ CHECKSUMS_OF_ONE_QUESTION = 100
 PATTERNS_OF_ONE_QUESTION = 1
 """A URL of 8 kB has room for one."""
 
-_SHA256 = re.compile(r"[0-9a-f]{64}", re.ASCII)
 _UNKNOWN_SAMPLE = -128  # no pattern has it
 
 
@@ -49,7 +47,7 @@ class PatternMatches(Struct, frozen=True):
 
 def find_contents(backend: Backend, sha256: str, *, as_of: AsOfRef = None) -> FileContents:
     """Return what contains the file with this checksum."""
-    _check_sha256(sha256)
+    parse_sha256(sha256)
     with backend.read_transaction(as_of) as view:
         revision = view.revision
         inputs = stored_files.list_inputs_with_file(view.connection, sha256, revision)
@@ -64,7 +62,7 @@ def list_inputs(
 ) -> list[tuple[IdentifiedInput, ...]]:
     """Return by checksum, in their order, the constants that contain the file with it."""
     for sha256 in sha256s:
-        _check_sha256(sha256)
+        parse_sha256(sha256)
     with backend.read_transaction(as_of) as view:
         return [
             tuple(stored_files.list_inputs_with_file(view.connection, sha256, view.revision))
@@ -115,8 +113,3 @@ def parse_pattern(text: str) -> Pattern:
             f"{quote(text[:20])} ... is not a pattern: {PATTERN_SIZE} samples from -127 to 127 are expected, in base64"
         )
     return Pattern(samples)
-
-
-def _check_sha256(text: str) -> None:
-    if not _SHA256.fullmatch(text):
-        raise RequestError(f"{quote(text)} is not a SHA-256: 64 hexadecimal digits are expected", sha256=text)

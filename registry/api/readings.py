@@ -369,5 +369,5 @@ _BY_NAME = {reading.name: reading for reading in READINGS}
 
 
 def find_reading(name: str) -> Reading:
-    """Return the reading with that name: ``versions.validity``."""
+    """Return the reading with that name: ``versions.show``."""
     return _BY_NAME[name]

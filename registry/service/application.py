@@ -15,22 +15,20 @@ from starlette.routing import Route
 
 from registry.api.drawings import DRAWINGS, Drawing
 from registry.api.parameters import parse_iso_instant
-from registry.api.readings import READINGS, Freshness, Reading
+from registry.api.readings import READINGS, Freshness, Reading, find_reading
 from registry.api.registry import Registry
 from registry.api.serving import read_present_state, refuse_unknown_heads
 from registry.errors import NotFoundError, NotValidError, RegistryError, RequestError
 from registry.heads import Head, parse_pin
-from registry.identifiers import quote
+from registry.identifiers import parse_sha256, quote
 from registry.lookup.revisions import AsOf
 from registry.service.gate import Gate, find_url, is_known
 from registry.service.history import PARAMETERS, answer_history
 from registry.service.kept_answers import EncodedAnswer
 from registry.service.objects import (
-    KEEPING,
     UnsatisfiableRangeError,
     build_headers,
     find_object,
-    parse_digest,
     parse_range,
 )
 from registry.service.openapi import build_document
@@ -40,6 +38,7 @@ from registry.service.present import describe_head
 from registry.service.redaction import refuse_hidden
 from registry.service.request_log import log_fault, log_refusal
 from registry.service.responses import (
+    IMMUTABLE,
     LIVE,
     PINNED,
     UNKEPT,
@@ -52,8 +51,7 @@ from registry.service.state import State
 from registry.stated_times import is_stated_time
 
 _PROGRAM_PATHS = ("v1", "healthz", "metrics")
-_QUICK = {"versions.validity": "at"}
-"""Readings that need one probe of an index for each panel where this argument is stated."""
+_VALIDITY = find_reading("questions.find_validity")
 
 _Result = TypeVar("_Result")
 _Endpoint = Callable[[Request], Awaitable[Response]]
@@ -169,7 +167,7 @@ class _Answers:
                 )
 
             try:
-                is_quick = _QUICK.get(reading.name) in arguments
+                is_quick = reading is _VALIDITY and "at" in arguments  # one probe of an index for each panel
                 answer = await self._look_up(find_answer, is_quick=is_quick)
             except (NotFoundError, NotValidError) as error:
                 answer = self._encoder.encode_refusal(error, keeping=keeping)
@@ -228,10 +226,10 @@ class _Answers:
     async def send_object(self, request: Request) -> Response:
         """Send a stored file, whole or a range of it."""
         _read_query(request, set())
-        sha256 = parse_digest(request.path_params["sha256"])
+        sha256 = parse_sha256(request.path_params["sha256"])
         path, status = await self._state.look_up(lambda: find_object(self._state.store, sha256))
         headers = build_headers(sha256) | {
-            "cache-control": self._encoder.limit_keeping(KEEPING),
+            "cache-control": self._encoder.limit_keeping(IMMUTABLE),
             **{name.decode(): value.decode() for name, value in list_safe_headers()},
         }
         if is_known(request.scope["headers"], headers["etag"].encode()):

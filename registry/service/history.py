@@ -11,7 +11,7 @@ from registry.errors import ConflictError
 from registry.heads import Head
 from registry.lookup.history_pages import HistoryPage
 from registry.service.kept_answers import EncodedAnswer
-from registry.service.responses import LIVE
+from registry.service.responses import IMMUTABLE, LIVE
 from registry.service.state import State
 
 PARAMETERS = (
@@ -21,7 +21,6 @@ PARAMETERS = (
 )
 SUMMARY = "Revisions with the texts of their seals and all that these are digests of, for mirrors."
 
-_IMMUTABLE = "public, max-age=31536000, immutable"
 _LIMIT = 100
 
 
@@ -48,7 +47,7 @@ async def answer_history(state: State, query: Mapping[str, str]) -> EncodedAnswe
     page = await state.look_up(lambda: read_history(backend, after, skip=skip, limit=limit))
     return state.encoder.encode_answer(
         {"registry": page.registry, "revisions": page.revisions},
-        keeping=_IMMUTABLE if page.is_full else LIVE,
+        keeping=IMMUTABLE if page.is_full else LIVE,
         more=_link_next(page, after, limit),
     )
 

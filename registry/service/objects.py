@@ -11,22 +11,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from registry.errors import NotFoundError, RequestError
-from registry.identifiers import format_count, quote
+from registry.identifiers import format_count
 from registry.left_out_notes import refuse_left_out
 
 if TYPE_CHECKING:
     from registry.store import ContentStore
 
-KEEPING = "public, max-age=31536000, immutable"
-_DIGEST = re.compile(r"[0-9a-f]{64}", re.ASCII)
 _RANGE = re.compile(rb"bytes=(?:([0-9]{1,18})-([0-9]{1,18})?|-([0-9]{1,18}))")
-
-
-def parse_digest(text: str) -> str:
-    """Return a SHA-256 in hexadecimal digits; raise a `RequestError` for another text, before any path is built."""
-    if not _DIGEST.fullmatch(text):
-        raise RequestError(f"{quote(text)} is not a SHA-256: 64 hexadecimal digits are expected", sha256=text)
-    return text
 
 
 def find_object(store: ContentStore, sha256: str) -> tuple[Path, os.stat_result]:

@@ -7,9 +7,8 @@ from functools import cache
 from typing import Any
 
 from registry.api.drawings import DRAWINGS, MEDIA_TYPES, Drawing
-from registry.api.pages import PAGE_SIZE
 from registry.api.parameters import MAX_NAMES, Parameter, Sort
-from registry.api.readings import API, READINGS, RECORD, SCRIPT, Freshness, Reading
+from registry.api.readings import API, READINGS, RECORD, SCRIPT, Freshness, Reading, find_reading
 from registry.authorship import software_version
 from registry.database.closing import Closure
 from registry.heads import LARGEST_NUMBER
@@ -18,6 +17,11 @@ from registry.service.history import PARAMETERS, SUMMARY
 from registry.service.schemas import Schemas
 
 _Schema = dict[str, Any]
+_VALIDITY, _VERSION, _SUBJECT = map(
+    find_reading, ("questions.find_validity", "versions.show", "questions.show_named")
+)
+"""The readings whose short form is of another type than the record."""
+
 _SHA256 = {"type": "string", "pattern": "^[0-9a-f]{64}$"}
 _PIN = {
     "name": "pin",
@@ -50,7 +54,7 @@ _SCHEMAS: dict[Sort, _Schema] = {
     Sort.REVISION: {"type": "string", "pattern": "^[0-9]{1,10}(:[0-9a-f]{16,64})?$"},
 }
 _NAMED: dict[str, _Schema] = {
-    "limit": {"type": "integer", "minimum": 1, "maximum": LARGEST_NUMBER, "default": PAGE_SIZE},
+    "limit": {"type": "integer", "minimum": 1, "maximum": LARGEST_NUMBER},
     "sha256": _SHA256,
     "sha256s": {"type": "array", "items": _SHA256, "minItems": 1, "maxItems": MAX_NAMES},
     "digest": _SHA256,
@@ -153,13 +157,15 @@ def build_document() -> dict[str, Any]:
 def _describe_head(schemas: Schemas) -> _Schema:
     return {
         "type": "object",
-        "required": ["registry", "revision", "seal", "timezone", "api"],
+        "required": ["registry", "revision", "seal", "timezone", "api", "public", "software"],
         "properties": {
             "registry": {"type": "string", "format": "uuid"},
             "revision": _NUMBER,
             "seal": _SHA256,
             "timezone": {"type": "string"},
             "api": {"const": API},
+            "public": {"type": "boolean"},
+            "software": {"type": "string"},
             "closed": {**schemas.describe(Closure), "description": "Why the database takes no writes."},
             "warnings": {
                 "type": "array",
@@ -217,7 +223,7 @@ def _describe_reading(
         [
             "Cache-Control",
             *(["ETag"] if reading.freshness is Freshness.PINNED else []),
-            *(["Link"] if reading.number else []),
+            *(["Link"] if reading.is_in_pages else []),
         ],
     )
     if reading.freshness is Freshness.PINNED:
@@ -236,9 +242,9 @@ def _describe_drawing(drawing: Drawing) -> dict[str, Any]:
 
 def _describe_script(schemas: Schemas, reading: Reading, record: _Schema) -> _Schema:
     """Return the schema of the short form of an answer."""
-    if reading.name == "versions.validity":
+    if reading is _VALIDITY:
         return schemas.describe(list[Version])
-    if reading.name == "versions.show":
+    if reading is _VERSION:
         files = {"type": "array", "items": schemas.describe(StoredFile)}
         return {
             "allOf": [
@@ -246,7 +252,7 @@ def _describe_script(schemas: Schemas, reading: Reading, record: _Schema) -> _Sc
                 {"type": "object", "required": ["files"], "properties": {"files": files}},
             ]
         }
-    if reading.name == "questions.show_named":
+    if reading is _SUBJECT:
         return {"type": "object", "properties": schemas.components["Subject"]["properties"]}
     return record
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import time
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
@@ -16,6 +15,7 @@ from registry.api.serving import refuse_unknown_heads
 from registry.errors import NotFoundError, NotValidError, UnavailableError
 from registry.heads import parse_pin
 from registry.parallel import Advance, Progress
+from registry.plots.files import silence_matplotlib
 from registry.service.gate import find_url, is_known
 from registry.service.kept_answers import EncodedAnswer
 from registry.service.responses import PINNED, build_unchanged
@@ -27,7 +27,7 @@ _SECONDS = 60
 _POLICY = b"default-src 'none'; style-src 'unsafe-inline'; img-src data:; sandbox"
 """An SVG has its styles and its maps in itself."""
 
-logging.getLogger("matplotlib").setLevel(logging.ERROR)  # not of its folder, where there is no home
+silence_matplotlib()
 
 
 def build_picture_endpoint(state: State, drawing: Drawing) -> Callable[[Request], Awaitable[EncodedAnswer]]:

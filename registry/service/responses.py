@@ -21,6 +21,7 @@ from registry.records.refusals import STATUSES, build_refusal, may_pass
 from registry.service.kept_answers import EncodedAnswer
 from registry.service.redaction import redact
 
+IMMUTABLE = "public, max-age=31536000, immutable"
 PINNED = "public, max-age=86400"
 LIVE = "public, max-age=2"
 UNKEPT = "no-store"

@@ -22,7 +22,7 @@ def pin_session(service: Service, cache: CacheFolder | None, pin: Head | None) -
     OfflineError
         The pin is not kept on this machine, or there is none.
     RequestError
-        There is no cache, without which nothing is known offline.
+        The cache is switched off, without which nothing is known offline.
     """
     if service.is_offline:
         return _find_kept(service, cache, pin)

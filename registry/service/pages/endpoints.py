@@ -24,6 +24,7 @@ from registry.service.pages.table import PAGES, Page
 from registry.service.pages.visits import Visit
 from registry.service.request_log import log_refusal
 from registry.service.responses import (
+    IMMUTABLE,
     LIVE,
     PINNED,
     UNKEPT,
@@ -217,9 +218,7 @@ def _check_page(text: str) -> str:
 
 def _build_static(content: bytes, media_type: str) -> _Endpoint:
     """Return the endpoint of a file whose name says its content."""
-    answer = Encoder().build_answer(
-        content, media_type.encode(), keeping="public, max-age=31536000, immutable"
-    )
+    answer = Encoder().build_answer(content, media_type.encode(), keeping=IMMUTABLE)
 
     async def send(_request: Request) -> Response:
         return respond(answer)

@@ -36,7 +36,6 @@ def show_panels(visit: Visit) -> Values:
         "subject": subject,
         "drawings": drawings,
         "versions": recent,
-        "units": {kind.name: kind.unit for kind in detectors.find_panel_type(subject.panels[0].panel).kinds},
     }
 
 
