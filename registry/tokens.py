@@ -19,7 +19,7 @@ def read_token(file: Path) -> str:
     RequestError
         The file holds no token, a short one, or more than one.
     NotFoundError, UnavailableError
-        There is no such file, or it cannot be read.
+        The file is missing, or cannot be read.
     """
     token = read_bounded(file, 1 << 20, "a token", RequestError).strip()
     if len(token) not in _LENGTHS or any(byte < 0x21 or byte > 0x7E for byte in token):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -11,11 +10,12 @@ import typer
 from registry.cli import output
 from registry.cli.application import create_group
 from registry.cli.options import AsOf, At, Context, Json, Kinds, Source, Timezone, Types, open_from_context
+from registry.plots.files import silence_matplotlib
 
 if TYPE_CHECKING:
     from registry.records import Picture
 
-logging.getLogger("matplotlib").setLevel(logging.ERROR)  # not of its folder, where there is no home
+silence_matplotlib()
 
 plot = create_group(help="Plots of constants, as PNG, SVG or PDF.")
 

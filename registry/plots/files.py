@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import logging
 import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -196,3 +197,8 @@ def _fix_style() -> Iterator[None]:
             }
         )
         yield
+
+
+def silence_matplotlib() -> None:
+    """Keep matplotlib from telling of its folder, where there is no home; for programs, not for who imports calreg."""
+    logging.getLogger("matplotlib").setLevel(logging.ERROR)
