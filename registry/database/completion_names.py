@@ -6,7 +6,6 @@ this (decision 23). No answer of the registry depends on them: they ignore revis
 
 from __future__ import annotations
 
-import os
 import re
 from collections.abc import Mapping
 from contextlib import closing
@@ -15,7 +14,7 @@ from typing import Any, NamedTuple
 
 from registry.errors import RegistryError, UnavailableError
 from registry.extras import import_extra
-from registry.settings import OFFLINE_VARIABLE, find_service_url, find_settings, sqlite_file
+from registry.settings import find_service_url, find_settings, sqlite_file
 
 MAX_NAMES = 60
 """The largest number of names offered at once."""
@@ -121,8 +120,6 @@ def list_completion_names(
     """
     service = find_service_url(database)
     if service is not None:
-        if os.environ.get(OFFLINE_VARIABLE, "0") != "0":
-            return []
         from registry.database.names_of_service import ask_names  # a database needs no HTTP
 
         return [CompletionName(*row) for row in ask_names(service, category, prefix, experiment)]

@@ -13,19 +13,24 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote, urlencode, urlsplit
 
+from registry.errors import RegistryError
+from registry.settings import is_offline
+from registry.tokens import read_token
+
 _SECONDS = 0.5
 _MAX_ANSWER = 1 << 20
-_MAX_TOKEN = 4096
 
 
 def ask_names(url: str, category: str, prefix: str, experiment: str) -> list[tuple[str, str]]:
-    """Return names with descriptions; none where the service does not answer within half a second."""
+    """Return names with descriptions; none offline, and where the service does not answer within half a second."""
     try:
+        if is_offline():
+            return []
         parts = urlsplit(url)
         query = urlencode({"prefix": prefix, "experiment": experiment})
         address = f"{parts.path.rstrip('/')}/v1/names/{quote(category)}?{query}"
         return parse_names(_get(parts.scheme.lower(), parts.netloc, address))
-    except (OSError, http.client.HTTPException, ValueError):
+    except (OSError, http.client.HTTPException, ValueError, RegistryError):
         return []
 
 
@@ -64,7 +69,4 @@ def _get(scheme: str, host: str, address: str) -> bytes:
 
 def _build_headers() -> dict[str, str]:
     name = os.environ.get("CALREG_TOKEN_FILE")
-    if not name or not Path(name).is_file():
-        return {}
-    with Path(name).open("rb") as file:
-        return {"authorization": f"Bearer {file.read(_MAX_TOKEN).strip().decode('ascii')}"}
+    return {"authorization": f"Bearer {read_token(Path(name))}"} if name else {}
