@@ -6,12 +6,14 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import jsonschema_rs
 import pytest
 import sqlalchemy as sa
 import urllib3
 
 from registry import open_registry, schema
 from registry.api import Registry
+from registry.heads import Head
 from registry.lookup import history_pages
 from registry.service.options import Options
 from testing.panels import PANEL_A
@@ -110,43 +112,79 @@ def test_every_seal_is_rebuilt_from_the_texts(
         assert list(fed.read(f"/v1/history?after={registry.find_head(4).pin}&limit=3")) == revisions[4:]
 
 
-def test_a_page_is_kept_for_good_where_it_cannot_grow(location: RegistryLocation, registry: Registry) -> None:
+def test_a_page_is_kept_for_good_only_as_of_a_pin(location: RegistryLocation, registry: Registry) -> None:
     for number in range(5):
         registry.panels.add(PANEL_A.replace("b0", f"b{number}"))
     head = registry.head
     with serve_in_thread(location) as url:
         feed = Feed(url)
-        full = feed.ask("/v1/history?after=1&limit=2")
-        assert full.headers["cache-control"] == "public, max-age=31536000, immutable"
-        assert full.headers["link"] == f'</v1/history?after={registry.find_head(3).pin}&limit=2>; rel="next"'
-        for path in (
-            "/v1/history?after=3&limit=3",
-            "/v1/history",
-            "/v1/history?after=5",
-            "/v1/history?after=9999999999",
-        ):
-            short = feed.ask(path)
-            assert (short.status, short.headers["cache-control"]) == (200, "public, max-age=2")
-            assert "link" not in short.headers
+        pinned = feed.ask(f"/v1/history?after=1&limit=2&as_of={head.pin}")
+        assert pinned.headers["cache-control"] == "public, max-age=31536000, immutable"
+        assert pinned.headers["link"] == (
+            f'</v1/history?after={registry.find_head(3).pin}&limit=2&as_of={head.pin}>; rel="next"'
+        )
+        plain = feed.ask("/v1/history?after=1&limit=2")
+        assert plain.data == pinned.data
+        assert plain.headers["cache-control"] == "public, max-age=2"
+        assert plain.headers["link"] == f'</v1/history?after={registry.find_head(3).pin}&limit=2>; rel="next"'
+        for path in ("after=3&limit=2", "after=3&limit=3", "", "after=5", "after=9999999999"):
+            for as_of in ("", f"&as_of={head.pin}"):
+                last = feed.ask(f"/v1/history?{path}{as_of}".replace("?&", "?"))
+                assert (last.status, "link" in last.headers) == (200, False)
+                assert ("immutable" in last.headers["cache-control"]) == bool(as_of)
         assert feed.ask("/v1/history?after=6").json()["revisions"] == []
         assert feed.ask(f"/v1/history?after={head}").json()["revisions"] == []
         assert feed.ask("/v1/history?after=4&limit=1000000").json()["revisions"][0]["seal"] == head.seal
         for path, status in {
             "after=4-0123456789abcdef": 409,
-            "after=9-0123456789abcdef": 404,
+            "after=9-0123456789abcdef": 503,
+            "as_of=4-0123456789abcdef": 409,
+            "as_of=9-0123456789abcdef": 503,
+            "as_of=4": 400,
+            f"as_of={head.pin}&as_of={head.pin}": 400,
             "limit=0": 400,
             "limit=-1": 400,
             "after=x": 400,
             "after=1&after=2": 400,
             "before=1": 400,
         }.items():
-            assert feed.ask(f"/v1/history?{path}").status == status
+            refusal = feed.ask(f"/v1/history?{path}")
+            assert (refusal.status, refusal.headers["cache-control"]) == (status, "no-store")
+
+
+def test_a_page_as_of_a_pin_stays_the_same_when_more_is_recorded(
+    location: RegistryLocation, registry: Registry
+) -> None:
+    registry.panels.add(PANEL_A)
+    registry.tags.add("second")
+    pin = registry.head.pin
+    with serve_in_thread(location) as url:
+        feed = Feed(url)
+        paths = [f"/v1/history?after={after}&as_of={pin}" for after in range(4)]
+        before = [feed.ask(path) for path in paths]
+        assert [len(page.json()["revisions"]) for page in before] == [2, 1, 0, 0]
+        registry.tags.add("third")
+        assert [feed.ask(path).data for path in paths] == [page.data for page in before]
+        assert [row["revision"] for row in feed.read(f"/v1/history?limit=1&as_of={pin}")] == [1, 2]
+        assert [row["revision"] for row in feed.read("/v1/history?limit=1")] == [1, 2, 3]
+
+
+def test_the_schema_of_a_page_is_that_of_its_revisions(
+    location: RegistryLocation, registry: Registry
+) -> None:
+    registry.panels.add(PANEL_A)
+    with serve_in_thread(location) as url:
+        feed = Feed(url)
         openapi = feed.ask("/v1/openapi.json").json()
-        assert [row["name"] for row in openapi["paths"]["/v1/history"]["get"]["parameters"]] == [
-            "after",
-            "skip",
-            "limit",
-        ]
+        described = openapi["paths"]["/v1/history"]["get"]
+        assert [row["name"] for row in described["parameters"]] == ["after", "skip", "limit", "as_of"]
+        schema = described["responses"]["200"]["content"]["application/json"]["schema"]
+        validator = jsonschema_rs.Draft202012Validator({**schema, "components": openapi["components"]})
+        page = feed.ask("/v1/history").json()
+        validator.validate(page)
+        for key in page["revisions"][0]:
+            revision = {name: value for name, value in page["revisions"][0].items() if name != key}
+            assert not validator.is_valid({**page, "revisions": [revision]}), key
 
 
 @pytest.mark.sqlite_suffices
@@ -162,18 +200,22 @@ def test_a_public_service_sends_no_history_and_one_with_a_token_lets_nobody_else
         with urllib3.PoolManager() as pool:
             headers = {"authorization": f"Bearer {token.decode()}"}
             answer = pool.request("GET", f"{url}/v1/history?limit=1", headers=headers)
-        assert answer.headers["cache-control"] == "private, max-age=31536000, immutable"
+            pin = Head(1, answer.json()["revisions"][0]["seal"]).pin
+            pinned = pool.request("GET", f"{url}/v1/history?limit=1&as_of={pin}", headers=headers)
+        assert answer.headers["cache-control"] == "private, max-age=2"
+        assert pinned.headers["cache-control"] == "private, max-age=31536000, immutable"
 
 
-def test_a_history_ends_before_a_revision_without_a_seal(
+def test_a_history_is_refused_from_a_revision_without_a_seal_on(
     location: RegistryLocation, registry: Registry
 ) -> None:
     registry.panels.add(PANEL_A)
     record_unsealed(location, 2)
     with serve_in_thread(location) as url:
         feed = Feed(url)
-        assert [revision["revision"] for revision in feed.read()] == [1]
-        answer = feed.ask("/v1/history?after=1")
+        page = feed.ask("/v1/history")
+        assert [revision["revision"] for revision in page.json()["revisions"]] == [1]
+        answer = feed.ask(page.headers["link"].partition("<")[2].partition(">")[0])
         assert (answer.status, answer.json()["error"]["code"]) == (500, 6)
         assert "revision 2 has no seal" in answer.json()["error"]["message"]
 

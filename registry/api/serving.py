@@ -102,7 +102,7 @@ def read_present_state(registry: Registry, as_of: AsOf = None, known: Head | Non
     witness = StoreWitness(backend, as_of)
     with backend.read_transaction() as view:
         connection = view.connection
-        _refuse_unknown(connection, [] if known is None else [known])
+        refuse_later_heads(connection, [] if known is None else [known])
         head = find_head(connection, view.find_revision_number(as_of))
         return PresentState(
             read_registry_id(connection) or registry.id,
@@ -138,10 +138,11 @@ def refuse_unknown_heads(registry: Registry, heads: Iterable[Head]) -> None:
         A head is of another history.
     """
     with registry._backend.database.read_transaction() as connection:  # noqa: SLF001 - of this package
-        _refuse_unknown(connection, heads)
+        refuse_later_heads(connection, heads)
 
 
-def _refuse_unknown(connection: sa.Connection, heads: Iterable[Head]) -> None:
+def refuse_later_heads(connection: sa.Connection, heads: Iterable[Head]) -> None:
+    """Refuse heads that this history does not have, as `refuse_unknown_heads` does."""
     newest = None
     for head in heads:
         newest = newest or read_head(connection)

@@ -20,7 +20,6 @@ from registry import schema
 from registry.database.seal_text import RECORDED_TABLES
 from registry.database.seals import missing_seal_error
 from registry.lookup.indexed_sources import UNINDEXED, find_constants, narrow
-from registry.lookup.revisions import read_newest_revision
 from registry.lookup.sealed_parts import parse_text
 from registry.lookup.sealed_sources import Source, find_recorded, find_withdrawn, read_batches
 
@@ -56,12 +55,12 @@ class SealedRevision(Struct, frozen=True):
 class HistoryPage(Struct, frozen=True):
     """Revisions in their order, and the text that seal 0 is the digest of.
 
-    ``is_full`` where later revisions only go into the next page.
+    ``has_more`` where later pages have the rest.
     """
 
     registry: str
     revisions: tuple[SealedRevision, ...]
-    is_full: bool
+    has_more: bool
 
 
 class _Seal(NamedTuple):
@@ -98,8 +97,10 @@ def _weigh(part: str) -> int:
     return _LINES_OF_BINARY if is_binary else 1
 
 
-def read_history_page(connection: sa.Connection, after: int, skip: int, limit: int) -> HistoryPage:
-    """Return the revisions after one, at most `limit`, the first of them without its first `skip` lines.
+def read_history_page(
+    connection: sa.Connection, after: int, last: int, *, skip: int, limit: int
+) -> HistoryPage:
+    """Return the revisions after one up to another, at most `limit`, the first without its first `skip` lines.
 
     Raises
     ------
@@ -108,32 +109,29 @@ def read_history_page(connection: sa.Connection, after: int, skip: int, limit: i
     """
     registry = connection.execute(sa.select(schema.registry)).one()
     origin = f"calreg registry 1\nid {registry.id}\ncreated {registry.created_at}\n"
-    wanted = min(limit, MAX_REVISIONS)
+    wanted = min(limit, MAX_REVISIONS, max(0, last - after))
     seals = _read_seals(connection, after, wanted)
     if not seals:
-        if read_newest_revision(connection) > after:
+        if last > after:
             raise missing_seal_error(after + 1)
-        return HistoryPage(origin, (), is_full=False)
+        return HistoryPage(origin, (), has_more=False)
     first = seals[0]
     if skip or first.weight > _MAX_LINES:
         rest, has_end = _read_rest(connection, first, skip)
-        revisions = [_cut(first, rest, skip, has_end=has_end)]
-        return HistoryPage(origin, tuple(revisions), is_full=_is_full(revisions, seals, wanted))
+        cut = _cut(first, rest, skip, has_end=has_end)
+        return HistoryPage(origin, (cut,), has_more=not cut.is_complete or cut.revision < last)
     group = _take_light(seals)
     lines = _read_group(connection, group)
     size = 0
-    revisions = []
+    revisions: list[SealedRevision] = []
     for seal in group:
         own = lines[seal.number]
         size += sum(len(line) for _, texts in own for line in texts)
         if revisions and size > _MAX_BYTES:
             break
         revisions.append(_cut(seal, own, 0, has_end=True))
-    return HistoryPage(origin, tuple(revisions), is_full=_is_full(revisions, seals, wanted))
-
-
-def _is_full(revisions: Sequence[SealedRevision], seals: Sequence[_Seal], wanted: int) -> bool:
-    return len(revisions) in {wanted, *range(len(seals))} or not revisions[-1].is_complete
+    newest = revisions[-1]
+    return HistoryPage(origin, tuple(revisions), has_more=not newest.is_complete or newest.revision < last)
 
 
 def _read_seals(connection: sa.Connection, after: int, limit: int) -> list[_Seal]:

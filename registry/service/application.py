@@ -23,7 +23,7 @@ from registry.heads import Head, parse_pin
 from registry.identifiers import parse_sha256, quote
 from registry.lookup.revisions import AsOf
 from registry.service.gate import Gate, find_url, is_known
-from registry.service.history import PARAMETERS, answer_history
+from registry.service.history import AS_OF, PARAMETERS, answer_history
 from registry.service.kept_answers import EncodedAnswer
 from registry.service.objects import (
     UnsatisfiableRangeError,
@@ -137,7 +137,7 @@ class _Answers:
 
     async def send_history(self, request: Request) -> Response:
         """Send a page of the history."""
-        query = _read_query(request, {parameter.url_name for parameter in PARAMETERS})
+        query = _read_query(request, {AS_OF, *(parameter.url_name for parameter in PARAMETERS)})
         return respond(await answer_history(self._state, query))
 
     def build_pinned_endpoint(self, reading: Reading) -> _Endpoint:

@@ -8,7 +8,7 @@ from urllib.parse import urlencode
 from registry.api.history_feed import read_history
 from registry.api.parameters import Parameter, Sort
 from registry.errors import ConflictError
-from registry.heads import Head
+from registry.heads import Head, parse_pin
 from registry.lookup.history_pages import HistoryPage
 from registry.service.kept_answers import EncodedAnswer
 from registry.service.responses import IMMUTABLE, LIVE
@@ -19,13 +19,14 @@ PARAMETERS = (
     Parameter("skip", "skip", Sort.NUMBER, is_required=False),
     Parameter("limit", "limit", Sort.NUMBER, is_required=False),
 )
+AS_OF = "as_of"
 SUMMARY = "Revisions with the texts of their seals and all that these are digests of, for mirrors."
 
 _LIMIT = 100
 
 
 async def answer_history(state: State, query: Mapping[str, str]) -> EncodedAnswer:
-    """Return a page of the history.
+    """Return a page of the history; as of a pin it may be kept for good, because no other history has that pin.
 
     Raises
     ------
@@ -42,18 +43,21 @@ async def answer_history(state: State, query: Mapping[str, str]) -> EncodedAnswe
         if parameter.url_name in query
     }
     after, skip, limit = stated.get("after", 0), stated.get("skip", 0), stated.get("limit", _LIMIT)
+    as_of = parse_pin(query[AS_OF]) if AS_OF in query else None
     registry = (await state.confirm()).registry
     backend = registry._backend  # noqa: SLF001 - of this package
-    page = await state.look_up(lambda: read_history(backend, after, skip=skip, limit=limit))
+    page = await state.look_up(lambda: read_history(backend, after, skip=skip, limit=limit, as_of=as_of))
     return state.encoder.encode_answer(
         {"registry": page.registry, "revisions": page.revisions},
-        keeping=IMMUTABLE if page.is_full else LIVE,
-        more=_link_next(page, after, limit),
+        keeping=LIVE if as_of is None else IMMUTABLE,
+        more=_link_next(page, after, {"limit": limit, **({} if as_of is None else {AS_OF: as_of.pin})}),
     )
 
 
-def _link_next(page: HistoryPage, after: Head | int, limit: int) -> tuple[tuple[bytes, bytes], ...]:
-    if not page.is_full:
+def _link_next(
+    page: HistoryPage, after: Head | int, rest: Mapping[str, str | int]
+) -> tuple[tuple[bytes, bytes], ...]:
+    if not page.has_more:
         return ()
     last = page.revisions[-1]
     if last.is_complete:
@@ -62,5 +66,5 @@ def _link_next(page: HistoryPage, after: Head | int, limit: int) -> tuple[tuple[
         lines = sum(text.count("\n") for text in last.parts.values())
         begin = after.pin if isinstance(after, Head) else after
         place = {"after": begin, "skip": last.skipped + lines}
-    url = f"/v1/history?{urlencode({**place, 'limit': limit})}"
+    url = f"/v1/history?{urlencode({**place, **rest})}"
     return ((b"link", f'<{url}>; rel="next"'.encode()),)

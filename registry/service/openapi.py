@@ -12,6 +12,7 @@ from registry.api.readings import API, READINGS, RECORD, SCRIPT, Freshness, Read
 from registry.authorship import software_version
 from registry.database.closing import Closure
 from registry.heads import LARGEST_NUMBER
+from registry.lookup.history_pages import SealedRevision
 from registry.records import StoredFile, Version
 from registry.service.history import PARAMETERS, SUMMARY
 from registry.service.schemas import Schemas
@@ -115,8 +116,8 @@ def build_document() -> dict[str, Any]:
         ),
         "/v1/history": _describe(
             SUMMARY,
-            [_describe_parameter(parameter, ()) for parameter in PARAMETERS],
-            _json({"type": "object"}),
+            [*(_describe_parameter(parameter, ()) for parameter in PARAMETERS), _AS_OF],
+            _json(_describe_history(schemas)),
             ["Cache-Control", "Link"],
         ),
         "/v1/objects/sha256/{sha256}": _describe_object(),
@@ -172,6 +173,17 @@ def _describe_head(schemas: Schemas) -> _Schema:
                 "items": {"type": "string"},
                 "description": "What this database may lack.",
             },
+        },
+    }
+
+
+def _describe_history(schemas: Schemas) -> _Schema:
+    return {
+        "type": "object",
+        "required": ["registry", "revisions"],
+        "properties": {
+            "registry": {"type": "string", "description": "The text that seal 0 is the digest of."},
+            "revisions": {"type": "array", "items": schemas.describe(SealedRevision)},
         },
     }
 
