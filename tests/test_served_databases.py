@@ -5,6 +5,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -34,6 +35,12 @@ def _replace(target: RegistryLocation, source: RegistryLocation) -> None:
     for suffix in ("-wal", "-shm"):
         target.file.with_name(f"{target.file.name}{suffix}").unlink(missing_ok=True)
     arriving.rename(target.file)
+    _wait_for_a_look()
+
+
+def _wait_for_a_look() -> None:
+    """Let the moment pass in which a service does not look at the file again."""
+    time.sleep(0.002)
 
 
 def _add_panel(location: RegistryLocation, panel: str) -> None:
@@ -63,6 +70,7 @@ def test_no_answer_of_a_registry_is_sent_once_its_file_is_another_registrys(
         own = sqlite_location.file
         assert own is not None
         saved = own.rename(own.with_name("saved"))
+        _wait_for_a_look()
         assert client.refuse(kept) == (503, 8)
         assert client.refuse(kept, if_none_match=etag) == (503, 8)
         assert client.refuse("/healthz") == (503, 8)
@@ -72,6 +80,7 @@ def test_no_answer_of_a_registry_is_sent_once_its_file_is_another_registrys(
         shutil.rmtree(sqlite_location.store)
         shutil.copytree(other.store, sqlite_location.store)
         own.touch()  # else the refusal is repeated for a second
+        _wait_for_a_look()
         assert client.refuse(kept) == (409, 5)
         assert client.refuse(kept, if_none_match=etag) == (409, 5)
         assert client.get(f"{client.pin}/panels")[0]["panel"] == PANEL_B

@@ -49,18 +49,29 @@ class Gate:
         if scope["type"] != "http":
             return  # nothing is asked for that speaks otherwise
         began = time.perf_counter()
-        sent = _Sent(send, is_head=scope["method"] == "HEAD")
+        is_head = scope["method"] == "HEAD"
         url = find_url(scope)
+        sent: _Sent | None = None
+        status = size = 0
         try:
             answer = self._refuse(scope, url) or await self._find_kept(scope, url)
             if answer is None:
+                sent = _Sent(send, is_head=is_head)
                 await self._service(scope, receive, sent)
             else:
-                await send_answer(answer, sent)
+                body = b"" if is_head else answer.body
+                await send(
+                    {"type": "http.response.start", "status": answer.status, "headers": answer.headers}
+                )
+                status = answer.status
+                await send({"type": "http.response.body", "body": body})
+                size = len(body)
         finally:  # also where the service has a fault, or the client is gone
+            if sent is not None:
+                status, size = sent.status, sent.size
             seconds = time.perf_counter() - began
-            self._state.metrics.count_request(find_kind(scope["path"], self._kinds), sent.status, sent.size)
-            log_request(scope, url, sent.status, sent.size, seconds)
+            self._state.metrics.count_request(find_kind(scope["path"], self._kinds), status, size)
+            log_request(scope, url, status, size, seconds)
 
     def _refuse(self, scope: Scope, url: bytes) -> EncodedAnswer | None:
         """Return the refusal of a request that may not come in, None for one that may."""
@@ -90,7 +101,7 @@ class Gate:
         if not scope["path"].startswith(_PINNED):
             return None
         try:
-            opened = await self._state.confirm()
+            opened = self._state.served.get() or await self._state.confirm()
         except RegistryError:  # which the service refuses, in JSON or on a page
             return None
         answer = opened.kept.get(url)
@@ -121,12 +132,6 @@ class _Sent:
                 message = {**message, "body": b""}
             self.size += len(message.get("body", b""))
         await self._send(message)
-
-
-async def send_answer(answer: EncodedAnswer, send: Send) -> None:
-    """Send an encoded answer."""
-    await send({"type": "http.response.start", "status": answer.status, "headers": list(answer.headers)})
-    await send({"type": "http.response.body", "body": answer.body})
 
 
 def find_url(scope: Mapping[str, Any]) -> bytes:

@@ -1,6 +1,7 @@
 """The log of a service: one line of JSON for each request, refusal of the database, or fault.
 
 What came from outside is escaped: a line has only printable ASCII. Tokens, and all other headers, are not logged.
+The line of a request is written by hand: `logging` took half of the time of an answer that is kept.
 """
 
 from __future__ import annotations
@@ -8,8 +9,12 @@ from __future__ import annotations
 import json
 import logging
 import sys
+import time
 from collections.abc import Mapping
+from contextlib import suppress
 from datetime import UTC, datetime
+from functools import lru_cache
+from json.encoder import encode_basestring_ascii
 from typing import Any
 
 from registry.errors import NotValidError, RegistryError
@@ -42,15 +47,22 @@ def write_log() -> None:
 
 def log_request(scope: Mapping[str, Any], url: bytes, status: int, size: int, seconds: float) -> None:
     """Write the line of a request; status 0 if the client was gone before it was answered."""
-    facts = {
-        "method": scope["method"],
-        "url": url.decode("latin-1"),
-        "status": status,
-        "bytes": size,
-        "ms": round(1000 * seconds, 1),
-        "client": (scope.get("client") or ("",))[0],
-    }
-    _LOG.info("request", extra={_FACTS: facts})
+    now = time.time()
+    second = int(now)
+    client = (scope.get("client") or ("",))[0]
+    line = (
+        f'{{"time": "{_format_second(second)}.{int(1000 * (now - second)):03}+00:00", "level": "info",'
+        f' "method": {encode_basestring_ascii(scope["method"])},'
+        f' "url": {encode_basestring_ascii(url.decode("latin-1"))}, "status": {status}, "bytes": {size},'
+        f' "ms": {1000 * seconds:.1f}, "client": {encode_basestring_ascii(client)}}}\n'
+    )
+    with suppress(OSError, ValueError):  # the answer is sent also where nobody can read of it
+        sys.stderr.write(line)
+
+
+@lru_cache(maxsize=2)
+def _format_second(second: int) -> str:
+    return datetime.fromtimestamp(second, UTC).strftime("%Y-%m-%dT%H:%M:%S")
 
 
 def log_refusal(error: RegistryError) -> None:

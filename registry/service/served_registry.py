@@ -1,7 +1,7 @@
 """The registry that a worker serves: opened when it is first needed, and anew when its database becomes another one.
 
 Answers that are kept are those of one history. Before any of them is sent, the database has said a moment ago that
-it still is that history; a file of SQLite that changes, or is another one, is asked at once.
+it still is that history; a file of SQLite that changes, or is another one, is asked after a thousandth of a second.
 """
 
 from __future__ import annotations
@@ -21,6 +21,9 @@ from registry.permissions import list_log_files
 from registry.service.kept_answers import KeptAnswers
 
 _MOMENT = 1.0  # seconds
+_GLANCE = (
+    0.01  # seconds between two looks at the files of SQLite, which take as long as an answer that is kept
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +58,7 @@ class ServedRegistry:
         self._newest: Head | None = None
         self._refusal: RegistryError | None = None
         self._stamps: tuple[_Stamp, _Stamp] = (None, None)
-        self._asked_at = float("-inf")
+        self._asked_at = self._looked_at = float("-inf")
 
     def get(self) -> Opened | None:
         """Return the registry, None where its database has to be asked before: `confirm` does."""
@@ -86,6 +89,7 @@ class ServedRegistry:
                 return opened
             finally:
                 self._stamps, self._asked_at = stamps, time.monotonic()
+                self._looked_at = self._asked_at
 
     def close(self) -> None:
         """Close the registry."""
@@ -93,7 +97,14 @@ class ServedRegistry:
             self._opened.registry.close()
 
     def _is_fresh(self) -> bool:
-        return time.monotonic() - self._asked_at < _MOMENT and self._read_stamps() == self._stamps
+        now = time.monotonic()
+        if now - self._asked_at >= _MOMENT:
+            return False
+        if now - self._looked_at >= _GLANCE:
+            if self._read_stamps() != self._stamps:
+                return False
+            self._looked_at = now
+        return True
 
     def _ask(self, *, is_same_file: bool) -> Opened:
         if self._opened is not None and self._refusal is None and is_same_file:
