@@ -66,7 +66,21 @@ class Trail:
             self.document = prov.ProvDocument.deserialize(content=text, format="json")
 
     def of(self, kind: Any) -> dict[str, Any]:
-        return {record.identifier.localpart: record for record in self.document.get_records(kind)}
+        records: Any = self.document.get_records(kind)
+        return {record.identifier.localpart: record for record in records}
+
+    @property
+    def export(self) -> str:
+        """The name of the only export."""
+        (name,) = (name for name in self.of(prov.ProvActivity) if name.startswith("export-"))
+        return str(name)
+
+    def uses(self) -> dict[str, dict[str, str]]:
+        """Return what is said of the use of each entity by the export."""
+        return {
+            record.formal_attributes[1][1].localpart: values(record)
+            for record in self.document.get_records(prov.ProvUsage)
+        }
 
     def pairs(self, kind: Any) -> set[tuple[str, str]]:
         """Return the two ends of every relation of a kind."""
@@ -89,37 +103,37 @@ def test_the_trail_has_every_file_version_output_revision_and_author(document: D
     )
     inputs = [(panel, constants) for panel in document.resolution.panels for constants in panel.constants]
     files = {file.sha256: file for _, constants in inputs for file in constants.files}
-    assert len(inputs) == 4
-    assert len(files) == 12
+    assert (len(inputs), len(files)) == (4, 12)
     run, configuration = document.resolution.run, document.resolution.configuration
     assert run is not None
     assert configuration is not None
     origins = {f"version-{constants.carried_from}" for _, constants in inputs if constants.carried_from}
     (configured,) = (name for name in entities if name.startswith("configuration-"))
+    (run_name,) = (name for name in entities if name.startswith(f"run-{run.experiment}-{run.run}"))
     assert set(entities) == {
         configured,
         *origins,
-        f"run-{run.experiment}-{run.run}",
-        *(f"output-{output.type}" for output in document.outputs),
+        run_name,
+        *(f"{trail.export}-{output.type}" for output in document.outputs),
         *(f"version-{constants.version}" for _, constants in inputs),
         *(f"constants-{constants.constants}" for _, constants in inputs),
         *(f"file-{sha256}" for sha256 in files),
     }
     stamps = [configuration.registered, *(constants.registered for _, constants in inputs)]
     stamps += [run.registered] if run.registered else []
-    assert set(activities) == {"export", *(f"revision-{stamp.revision}" for stamp in stamps)}
+    assert set(activities) == {trail.export, *(f"revision-{stamp.revision}" for stamp in stamps)}
     assert values(entities[configured])["calreg:source"] == configuration.source
     assert values(entities[configured])["calreg:detector_id"] == document.resolution.detector_id
     assert (configured, f"revision-{configuration.registered.revision}") in trail.pairs(prov.ProvGeneration)
-    assert ("export", configured) in trail.pairs(prov.ProvUsage)
-    assert ("export", f"run-{run.experiment}-{run.run}") in trail.pairs(prov.ProvUsage)
+    assert {(trail.export, configured), (trail.export, run_name)} <= trail.pairs(prov.ProvUsage)
     for panel, constants in inputs:
         attributes = values(entities[f"version-{constants.version}"])
+        use = trail.uses()[f"version-{constants.version}"]
         assert attributes["calreg:panel"] == panel.panel
-        assert attributes.get("calreg:alias") == panel.alias
+        assert use.get("calreg:alias") == panel.alias
         assert attributes["calreg:kind"] == constants.kind
         assert attributes["calreg:valid_from"] == "2019-01-01T00:00:00Z"
-        assert attributes.get("calreg:valid_to") == constants.valid_to
+        assert use.get("calreg:valid_to") == constants.valid_to
         assert attributes.get("calreg:source_path") == constants.source_path
         if constants.carried_from:
             edge = (f"version-{constants.version}", f"version-{constants.carried_from}")
@@ -133,18 +147,21 @@ def test_the_trail_has_every_file_version_output_revision_and_author(document: D
         assert attributes["calreg:zeros"] == str(file.statistics.zeros)
         assert float(attributes["calreg:median"]) == file.statistics.median
     for output in document.outputs:
-        attributes = values(entities[f"output-{output.type}"])
+        attributes = values(entities[f"{trail.export}-{output.type}"])
         assert (attributes["calreg:sha256"], attributes["prov:label"]) == (output.sha256, output.path)
         assert attributes["calreg:shape"] == "3, 2, 512, 1024"
         assert (attributes["calreg:unit"], attributes["calreg:dtype"]) == (output.unit, "float32")
-    export = values(activities["export"])
+    export = values(activities[trail.export])
     assert export["calreg:registry"] == document.registry.id
     assert export["calreg:revision"] == str(document.registry.revision)
     assert (export["calreg:target"], export["calreg:instant"]) == (RUN, "2020-01-01T00:00:00Z")
-    assert activities["export"].get_startTime() == datetime.fromisoformat(document.created_at)
-    people = {values(agent)["prov:label"] for name, agent in agents.items() if name != "software"}
+    assert activities[trail.export].get_startTime() == datetime.fromisoformat(document.created_at)
+    people = {
+        values(agent)["prov:label"] for name, agent in agents.items() if not name.startswith("software-")
+    }
     assert people == {document.created_by.author, *(stamp.author for stamp in stamps)}
-    assert "calreg" in values(agents["software"])["prov:label"]
+    (software,) = (name for name in agents if name.startswith("software-"))
+    assert "calreg" in values(agents[software])["prov:label"]
 
 
 @pytest.mark.slow
@@ -154,7 +171,7 @@ def test_every_output_leads_to_the_inputs_of_its_kind_and_to_its_author(document
     generated = trail.pairs(prov.ProvGeneration)
     associated = trail.pairs(prov.ProvAssociation)
     for output in document.outputs:
-        name = f"output-{output.type}"
+        name = f"{trail.export}-{output.type}"
         inputs = [
             constants
             for panel in document.resolution.panels
@@ -173,32 +190,31 @@ def test_every_output_leads_to_the_inputs_of_its_kind_and_to_its_author(document
             revision = f"revision-{constants.registered.revision}"
             assert (version, revision) in generated
             assert {who for what, who in associated if what == revision}
-            assert ("export", version) in trail.pairs(prov.ProvUsage)
-        assert (name, "export") in generated
+            assert (trail.export, version) in trail.pairs(prov.ProvUsage)
+        assert (name, trail.export) in generated
         assert {who for what, who in trail.pairs(prov.ProvAttribution) if what == name} == {
-            who for what, who in associated if what == "export" and who != "software"
+            who for what, who in associated if what == trail.export and not who.startswith("software-")
         }
-    assert ("export", "software") in associated
+    assert any(what == trail.export and who.startswith("software-") for what, who in associated)
 
 
 @pytest.mark.slow
 def test_everything_that_is_referred_to_is_described(document: Document) -> None:
     records = json.loads(prov_json.build_prov_json(document))
-    described = {
-        name
-        for category in ("entity", "activity", "agent")
-        for name in records[category]
-        if name.startswith("calreg:")
-    }
+    described = {name for category in ("entity", "activity", "agent") for name in records[category]}
     relations = [
         end
         for category, named in records.items()
         if category not in ("prefix", "entity", "activity", "agent")
         for relation in named.values()
-        for end in relation.values()
+        for attribute, end in relation.items()
+        if attribute.startswith("prov:")
     ]
     assert set(relations) == described
-    assert records["prefix"] == {"calreg": "urn:calreg:"}
+    assert records["prefix"] == {
+        "calreg": "urn:calreg:",
+        "registry": f"urn:calreg:registry:{document.registry.id}:",
+    }
 
 
 @pytest.mark.parametrize(
@@ -215,10 +231,12 @@ def test_names_with_odd_characters_survive(document: Document, author: str) -> N
     assert text.isascii()
     trail = Trail(text)
     agents = trail.of(prov.ProvAgent)
-    (person,) = {who for what, who in trail.pairs(prov.ProvAttribution) if what == "output-pixel_gain"}
+    (person,) = {
+        who for what, who in trail.pairs(prov.ProvAttribution) if what == f"{trail.export}-pixel_gain"
+    }
     assert values(agents[person])["prov:label"] == author
     assert person.removeprefix("person-").replace("_", "").isalnum()
-    assert values(trail.of(prov.ProvActivity)["export"])["calreg:command"] == odd.created_by.command
+    assert values(trail.of(prov.ProvActivity)[trail.export])["calreg:command"] == odd.created_by.command
 
 
 def test_people_with_similar_names_are_two_agents(document: Document) -> None:
@@ -229,7 +247,9 @@ def test_people_with_similar_names_are_two_agents(document: Document) -> None:
             document, created_by=msgspec.structs.replace(document.created_by, author=name)
         )
         trail = Trail(prov_json.build_prov_json(odd))
-        people |= {who for what, who in trail.pairs(prov.ProvAttribution) if what == "output-pixel_gain"}
+        people |= {
+            who for what, who in trail.pairs(prov.ProvAttribution) if what == f"{trail.export}-pixel_gain"
+        }
     assert len(people) == len(names)
 
 
@@ -260,12 +280,49 @@ def test_arrays_in_memory_have_a_trail_too(exported: tuple[RegistryLocation, Pat
     with exported[0].open() as registry:
         held = registry.constants(PANEL_A, at="2020-01-01T00:00:00Z", types=["pixel_gain"]).provenance
     trail = Trail(prov_json.build_prov_json(held))
-    attributes = values(trail.of(prov.ProvEntity)["output-pixel_gain"])
+    attributes = values(trail.of(prov.ProvEntity)[f"{trail.export}-pixel_gain"])
     assert "calreg:sha256" not in attributes
-    (version,) = (to for of, to in trail.pairs(prov.ProvDerivation) if of == "output-pixel_gain")
+    (version,) = (to for of, to in trail.pairs(prov.ProvDerivation) if of == f"{trail.export}-pixel_gain")
     assert values(trail.of(prov.ProvEntity)[version])["calreg:valid_from"] == "beginning"
     revision = trail.of(prov.ProvActivity)["revision-3"]
     assert values(revision)["calreg:comment"] == "flat field é 平"
+
+
+def test_trails_of_two_revisions_and_of_two_registries_merge_without_a_contradiction(
+    exported: tuple[RegistryLocation, Path], document: Document, tmp_path: Path
+) -> None:
+    with exported[0].open() as registry:
+        former = registry.constants(PANEL_B, at="2020-06-01T00:00:00Z").provenance
+        registry.versions.add(
+            PANEL_B, write_panel_folder(tmp_path / "later", 7), valid_from="2020-07-01T00:00:00Z"
+        )
+        later = registry.constants(PANEL_B, at="2020-06-01T00:00:00Z").provenance
+    elsewhere = msgspec.structs.replace(
+        later, registry=msgspec.structs.replace(later.registry, id="00000000-0000-4000-8000-000000000000")
+    )
+    (gained,) = (item.version for item in later.resolution.panels[0].constants if item.kind == "gain")
+    merged = prov.ProvDocument()
+    for held in (document, former, later, elsewhere):
+        merged.update(Trail(prov_json.build_prov_json(held)).document)
+    unified = merged.unified()
+    records = list(unified.get_records(prov.ProvElement))
+    names = [str(record.identifier.uri) for record in records if record.identifier]
+    assert len(set(names)) == len(names)
+    for record in records:
+        stated = [name for name, _ in record.attributes if str(name) != "prov:label"]
+        assert len(set(stated)) == len(stated), record  # no attribute has two values
+    exports = {name for name in names if ":export-" in name and not name.endswith(("gain", "offset"))}
+    assert len(exports) == 4
+    versions = [name for name in names if name.endswith(f":version-{gained}")]
+    assert len(versions) == 2  # one in each registry
+    ends = {
+        str(value)
+        for record in unified.get_records(prov.ProvUsage)
+        if record.formal_attributes[1][1].localpart == f"version-{gained}"
+        for name, value in record.extra_attributes
+        if str(name) == "calreg:valid_to"
+    }
+    assert ends == {"2020-07-01T00:00:00Z", "2021-01-01T00:00:00Z"}
 
 
 def test_the_command_line_writes_the_trail_and_refuses_other_formats(
