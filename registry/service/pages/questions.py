@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from registry.api.name_questions import list_names
+from registry.api.name_search import search_names
 from registry.api.questions import show_named
 from registry.errors import NotFoundError, RequestError
 from registry.service.pages.visits import Values, Visit
 
 _CHANGES_SHOWN = 50
 _GROUPS_SHOWN = 100
-_CATEGORIES = ("aliases", "panels", "detector_names", "tags", "experiments")
 _PAGES = {
     "run": "runs/{name}",
     "detector": "detectors/{name}",
@@ -25,7 +24,7 @@ def show_validity(visit: Visit) -> Values:
     """Return what holds at a time, or the empty form."""
     target, at = visit.words.get("target"), visit.words.get("at")
     if target is None:
-        return {"validity": None, "target": target, "at": at}
+        return {"is_form": True, "validity": None, "target": target, "at": at}
     kinds = visit.words["kind"].split() if "kind" in visit.words else None
     validity = visit.registry.validity(target, kinds=kinds, at=at, as_of=visit.pin)
     return {"validity": validity, "target": target, "at": at, "kind": visit.words.get("kind")}
@@ -35,7 +34,7 @@ def show_changes(visit: Visit) -> Values:
     """Return what changed since a revision: its log, and the runs that get something else."""
     since = visit.words.get("since")
     if since is None:
-        return {"since": None}
+        return {"is_form": True, "since": None}
     first = visit.registry.find_head(since)
     if first.number > visit.pin.number:
         raise RequestError(
@@ -69,13 +68,7 @@ def find_page(visit: Visit) -> str | None:
 
 
 def search(visit: Visit) -> Values:
-    """Return the names that begin like what is searched for; see `find_page` for one that is a thing.
-
-    Only on a page of the newest revision: what is offered are the names of now.
-    """
+    """Return the names that begin like what is searched for; see `find_page` for one that is a thing."""
     text = visit.words.get("q", "").strip()
-    wanted = _CATEGORIES if text and visit.is_live else ()
-    return {
-        "text": text,
-        "found": {category: list_names(visit.backend, category, prefix=text) for category in wanted},
-    }
+    found = search_names(visit.backend, text, as_of=visit.pin) if text else {}
+    return {"is_form": not text, "text": text, "found": found}
