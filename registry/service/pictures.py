@@ -70,6 +70,11 @@ def find_library_versions() -> tuple[str, ...]:
     return tuple(map(_find_version, ("matplotlib", "numpy")))
 
 
+def can_draw() -> bool:
+    """Tell whether what draws is installed; see `registry.extras`."""
+    return all(" " in version for version in find_library_versions())
+
+
 def _find_version(package: str) -> str:
     try:
         return f"{package} {version(package)}"

@@ -11,6 +11,7 @@ from registry.service.application import build_application
 from registry.service.connections import watch_connections
 from registry.service.gate import Gate
 from registry.service.options import VARIABLE, Options
+from registry.service.pages.rendering import prepare_templates
 from registry.service.request_log import write_log
 from registry.service.state import State
 from registry.settings import find_settings
@@ -22,4 +23,5 @@ def build_service() -> Gate:
     options = msgspec.json.decode(os.environ[VARIABLE], type=Options)
     watch_connections(options.silent_seconds)
     settings = find_settings()
+    prepare_templates()
     return build_application(State(settings, open_to_serve, options))

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Sequence
+import re
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from functools import partial
 from hashlib import sha256
 from typing import Any
 from urllib.parse import quote as quote_path
@@ -12,14 +14,15 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from registry.api.registry import Registry
 from registry.api.serving import refuse_unknown_heads
 from registry.errors import NotFoundError, RegistryError, RequestError
-from registry.heads import parse_pin
+from registry.heads import Head, parse_pin
 from registry.identifiers import quote
 from registry.records.refusals import STATUSES, build_refusal
 from registry.service.gate import find_url, is_known
 from registry.service.kept_answers import EncodedAnswer
-from registry.service.pages.rendering import SCRIPT, SCRIPT_URL, STYLE, STYLE_URL, build_frame, render
+from registry.service.pages.rendering import FILES, build_frame, build_frame_without_registry, render
 from registry.service.pages.table import PAGES, Page
 from registry.service.pages.visits import Visit
 from registry.service.request_log import log_refusal
@@ -50,6 +53,7 @@ _HEADINGS = {
     8: "The registry cannot answer now",
 }
 _PINNED_PREFIX = "/r/"
+_PIN_ALONE = re.compile(r"/r/[0-9]+-[0-9a-f]+", re.ASCII)
 _OK = 200
 _Endpoint = Callable[[Request], Awaitable[Response]]
 
@@ -62,11 +66,8 @@ class Site:
 
     def build_routes(self) -> list[Route]:
         """Return the routes of all pages."""
-        routes = [
-            Route("/as-of", self._find_moment),
-            Route(STYLE_URL, _build_static(STYLE, "text/css; charset=utf-8")),
-            Route(SCRIPT_URL, _build_static(SCRIPT, "text/javascript; charset=utf-8")),
-        ]
+        routes = [Route("/as-of", self._find_moment)]
+        routes += [Route(file.url, _build_static(file.content, file.media_type)) for file in FILES.values()]
         for page in PAGES:
             path = page.path.replace("{name}", "{name:path}")
             routes += [
@@ -79,13 +80,16 @@ class Site:
         """Return the endpoint of a page."""
 
         async def send(request: Request) -> Response:
+            better = _find_better_url(request)
+            if better is not None:
+                return respond(self._build_redirect(better))
             try:
                 opened = await self._state.confirm()
                 answer = await self._state.look_up(
                     lambda: self._answer(opened, page, request, is_live=is_live)
                 )
             except RegistryError as error:
-                return respond(await self._refuse(error))
+                return respond(await self._refuse(error, request))
             if is_known(request.scope["headers"], answer.etag):
                 answer = build_unchanged(answer)
             return respond(answer)
@@ -104,7 +108,10 @@ class Site:
         return respond(self._build_redirect(f"{_PINNED_PREFIX}{head.pin}{page}"))
 
     async def send_unknown(self, request: Request, _error: Exception) -> Response:
-        """Say that a URL is none of this service."""
+        """Say that a URL is none of this service, or lead to the page that differs by a slash at the end."""
+        better = _find_better_url(request)
+        if better is not None:
+            return respond(self._build_redirect(better))
         path = str(request.scope["path"])
         refusal = NotFoundError(f"{quote(path[:200])} is not a page of this service")
         return respond(await self._refuse(refusal))
@@ -113,10 +120,7 @@ class Site:
         """Return a page, as it was kept or made anew; every look-up is as of one revision."""
         registry, kept = opened.registry, opened.kept
         words = _read_words(request, page.parameters)
-        stated = words.pop("pin", None)
-        quoted = None if stated is None else parse_pin(stated)
-        refuse_unknown_heads(registry, [] if quoted is None else [quoted])
-        pin = registry.find_head(quoted)
+        pin = _find_pin(registry, words.pop("pin", None))
         here = _find_here(request)
         key = find_url(request.scope) if not is_live else f"page {pin.pin} {here}".encode()
         answer = kept.get(key) if page.is_lasting else None
@@ -124,34 +128,42 @@ class Site:
             return answer
         visit = Visit(registry, pin, words, is_live)
         frame = build_frame(registry.id, pin, here, is_live=is_live)
-        if page.find is not None:
-            place = page.find(visit)
+        try:
+            place = None if page.find is None else page.find(visit)
             if place is not None:
                 return self._build_redirect(f"{frame['root']}/{quote_path(place, safe='/=:,+')}")
+            values = page.look_up(visit)
+        except RegistryError as error:  # of this revision, as the page that says it
+            log_refusal(error)
+            return self._build_refusal(error, frame)
         body = render(
-            page.template,
-            page.look_up(visit),
-            is_public=self._state.options.public,
-            section=page.section,
-            **frame,
+            page.template, values, is_public=self._state.options.public, section=page.section, **frame
         )
         answer = self._build_page(body, PINNED if page.is_lasting and not is_live else LIVE)
         if page.is_lasting:
             kept.put(key, answer)
         return answer
 
-    async def _refuse(self, error: RegistryError) -> EncodedAnswer:
-        """Return the page of a refusal, with the way to other pages where the registry can be read."""
+    async def _refuse(self, error: RegistryError, request: Request | None = None) -> EncodedAnswer:
+        """Return the page of a refusal, with the way to other pages where the registry can be read.
+
+        It is as of the revision that the URL names, or of the newest one where that is what is refused.
+        """
         log_refusal(error)
-        frame: dict[str, Any] = {"pin": None, "is_live": True, "root": ""}
-        try:
-            registry = (await self._state.confirm()).registry
-            head = await self._state.look_up(registry.find_head)
-        except RegistryError:  # the first refusal says it
-            pass
-        else:
-            frame = build_frame(registry.id, head, "/", is_live=False)
-            frame["is_live"], frame["root"] = True, ""
+        stated = None if request is None else request.path_params.get("pin")
+        here = "/" if request is None else _find_here(request)
+        frame = build_frame_without_registry()
+        for text in dict.fromkeys((stated, None)):
+            try:
+                registry = (await self._state.confirm()).registry
+                head = await self._state.look_up(partial(_find_pin, registry, text))
+            except RegistryError:  # the first refusal says it
+                continue
+            frame = build_frame(registry.id, head, here, is_live=text is None)
+            break
+        return self._build_refusal(error, frame)
+
+    def _build_refusal(self, error: RegistryError, frame: Mapping[str, Any]) -> EncodedAnswer:
         shown = self._state.encoder.hide_details(error)
         body = render(
             "refusal",
@@ -196,6 +208,23 @@ def _read_words(request: Request, known: Sequence[str]) -> dict[str, str]:
         if "\0" in text:
             raise RequestError(f"{name} has a NUL in it, which no name has", parameter=name)
     return words
+
+
+def _find_pin(registry: Registry, stated: str | None) -> Head:
+    """Return the revision of a page with its whole seal: that of the URL, or the newest."""
+    quoted = None if stated is None else parse_pin(stated)
+    refuse_unknown_heads(registry, [] if quoted is None else [quoted])
+    return registry.find_head(quoted)
+
+
+def _find_better_url(request: Request) -> str | None:
+    """Return the path and the query of a page without slashes at its end; None where the URL is that of a page."""
+    path = str(request.scope["path"])
+    better = f"{path}/" if _PIN_ALONE.fullmatch(path) else path.rstrip("/")
+    if better in {"", path} or better.startswith("//") or _PIN_ALONE.fullmatch(better):
+        return None
+    query = urlencode(request.query_params.multi_items())
+    return quote_path(better, safe="/=:,+") + (f"?{query}" if query else "")
 
 
 def _find_here(request: Request) -> str:

@@ -20,13 +20,17 @@ _KEPT = ("target", "panel", "withdrawn", "experiment")
 
 def show_home(visit: Visit) -> Values:
     """Return what is newest, and the names from which everything else is found."""
+    names = list_detector_names(visit.backend, limit=PAGE_LENGTH + 1, as_of=visit.pin)
+    tags = visit.registry.tags.list(as_of=visit.pin)
     return {
         "target": None,
         "at": None,
         "state": describe_state(visit.backend, as_of=visit.pin),
         "revisions": visit.registry.log(limit=_RECENT, max_changes=3, as_of=visit.pin),
-        "names": list_detector_names(visit.backend, limit=PAGE_LENGTH, as_of=visit.pin),
-        "tags": visit.registry.tags.list(as_of=visit.pin)[-_RECENT:],
+        "names": names[:PAGE_LENGTH],
+        "has_more_names": len(names) > PAGE_LENGTH,
+        "tags": tags[: -_RECENT - 1 : -1],
+        "has_more_tags": len(tags) > _RECENT,
     }
 
 
@@ -36,29 +40,33 @@ def show_log(visit: Visit) -> Values:
     revisions = visit.registry.log(
         target,
         before=visit.read_number("before"),
-        limit=PAGE_LENGTH,
+        limit=PAGE_LENGTH + 1,
         max_changes=3,
         as_of=visit.pin,
     )
-    return {"revisions": revisions, "target": target, **_link_more(revisions, "before", "revision", visit)}
+    return {
+        "target": target,
+        "is_first": "before" not in visit.words,
+        **_cut(revisions, "revisions", "revision", visit),
+    }
 
 
 def show_versions(visit: Visit) -> Values:
     """Return versions, those that were recorded last first."""
-    panel = visit.words.get("panel")
+    panel, withdrawn = visit.words.get("panel"), visit.read_flag("withdrawn")
     versions = list_versions(
         visit.backend,
         panel,
-        withdrawn="withdrawn" in visit.words,
+        withdrawn=withdrawn,
         before=visit.read_number("before"),
-        limit=PAGE_LENGTH,
+        limit=PAGE_LENGTH + 1,
         as_of=visit.pin,
     )
     return {
-        "versions": versions,
         "panel": panel,
-        "withdrawn": "withdrawn" in visit.words,
-        **_link_more(versions, "before", "version", visit),
+        "withdrawn": withdrawn,
+        "is_first": "before" not in visit.words,
+        **_cut(versions, "versions", "version", visit),
     }
 
 
@@ -95,7 +103,7 @@ def _read_page(visit: Visit, name: str, read: Callable[..., list[Any]]) -> Value
     first = visit.read_number("skip", 0) or 0
     rows = read(visit.backend, skip=first, limit=PAGE_LENGTH + 1, as_of=visit.pin)
     more = {"skip": first + PAGE_LENGTH} if len(rows) > PAGE_LENGTH else None
-    return {name: rows[:PAGE_LENGTH], "more": more and {**_keep(visit), **more}}
+    return {name: rows[:PAGE_LENGTH], "is_first": not first, "more": more and {**_keep(visit), **more}}
 
 
 def _keep(visit: Visit) -> Values:
@@ -103,8 +111,8 @@ def _keep(visit: Visit) -> Values:
     return {name: visit.words[name] for name in _KEPT if name in visit.words}
 
 
-def _link_more(rows: Sequence[Any], parameter: str, number: str, visit: Visit) -> Values:
-    """Return the query of the page that follows a full one."""
-    if len(rows) < PAGE_LENGTH:
-        return {"more": None}
-    return {"more": {**_keep(visit), parameter: getattr(rows[-1], number)}}
+def _cut(rows: Sequence[Any], name: str, number: str, visit: Visit) -> Values:
+    """Return the rows of a page, of which one more was read, and the query of the page that follows."""
+    shown = rows[:PAGE_LENGTH]
+    more = {"before": getattr(shown[-1], number)} if len(rows) > PAGE_LENGTH else None
+    return {name: shown, "more": more and {**_keep(visit), **more}}

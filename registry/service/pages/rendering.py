@@ -6,20 +6,19 @@ from collections.abc import Mapping, Sequence
 from functools import cache
 from hashlib import sha256
 from importlib.resources import files
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import quote as quote_path
 
 from registry.heads import Head
 from registry.identifiers import escape_control_characters, format_count, format_run_range
 from registry.records.json import to_builtins
 from registry.service.pages.table import MENU
+from registry.service.pictures import can_draw
 from registry.service.redaction import redact
 
 if TYPE_CHECKING:
     from jinja2 import Environment
 
-_FILES = files(__package__)
-STYLE, SCRIPT = ((_FILES / name).read_bytes() for name in ("style.css", "follow.js"))
 _HEADINGS = {
     "panels": "Panels",
     "aliases": "Modules",
@@ -29,12 +28,26 @@ _HEADINGS = {
 }
 
 
-def _name_file(content: bytes, ending: str) -> str:
-    return f"/static/{sha256(content).hexdigest()[:16]}.{ending}"
+class StaticFile(NamedTuple):
+    """A file that pages load; its URL changes with its content, so that a browser may keep it for good."""
+
+    url: str
+    content: bytes
+    media_type: str
 
 
-STYLE_URL, SCRIPT_URL = _name_file(STYLE, "css"), _name_file(SCRIPT, "js")
-"""Their names change with their content, so that a browser may keep them for good."""
+def _read_file(name: str, media_type: str) -> StaticFile:
+    content = (files(__package__) / name).read_bytes()
+    url = f"/static/{sha256(content).hexdigest()[:16]}.{name.rpartition('.')[2]}"
+    return StaticFile(url, content, media_type)
+
+
+FILES = {
+    "style": _read_file("style.css", "text/css; charset=utf-8"),
+    "script": _read_file("follow.js", "text/javascript; charset=utf-8"),
+    "icon": _read_file("icon.svg", "image/svg+xml"),
+}
+"""The files that pages load."""
 
 
 def render(template: str, values: Mapping[str, Any], *, is_public: bool, **frame: Any) -> bytes:
@@ -51,8 +64,7 @@ def render(template: str, values: Mapping[str, Any], *, is_public: bool, **frame
             is_public=is_public,
             menu=MENU,
             headings=_HEADINGS,
-            style_url=STYLE_URL,
-            script_url=SCRIPT_URL,
+            loaded=FILES,
         )
     )
     return text.encode(errors="backslashreplace")
@@ -72,7 +84,20 @@ def build_frame(registry_id: str, pin: Head, here: str, *, is_live: bool) -> dic
         "root": "" if is_live else f"/r/{text}",
         "here": here,
         "picture_root": f"/v1/r/{text}/plot",
+        "has_pictures": can_draw(),
     }
+
+
+def build_frame_without_registry() -> dict[str, Any]:
+    """Return what the frame of a page shows where the registry cannot be asked."""
+    return {"pin": None, "pin_text": "", "is_live": True, "root": "", "here": "/"}
+
+
+def prepare_templates() -> None:
+    """Read all templates, so that the first visitor of a worker does not wait for that."""
+    environment = _find_environment()
+    for name in environment.list_templates():
+        environment.get_template(name)
 
 
 def _prepare(value: Any) -> Any:
@@ -101,6 +126,7 @@ def _find_environment() -> Environment:
         "path": _format_path,
         "runs": _format_runs,
         "short_time": _format_time,
+        "exact_time": _format_exact_time,
         "summary": _cut_details,
         "value": _format_value,
     }
@@ -116,8 +142,13 @@ def _format_runs(configuration: Mapping[str, Any]) -> str:
 
 
 def _format_time(text: str) -> str:
-    """Return an instant for reading: without T, and without the part of a second."""
+    """Return when something was recorded, for reading: without T, and without the part of a second."""
     return text[:19].replace("T", " ")
+
+
+def _format_exact_time(text: str) -> str:
+    """Return an instant for reading, with the part of a second where it has one: two starts may differ by that."""
+    return text.removesuffix("Z").replace("T", " ")
 
 
 def _cut_details(message: str, details: Sequence[str]) -> str:

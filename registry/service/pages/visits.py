@@ -53,6 +53,13 @@ class Visit:
             raise RequestError(f"{name}={quote(text)} is not a number: 1, 2, 3 ...", parameter=name)
         return int(text)
 
+    def read_flag(self, name: str) -> bool:
+        """Return whether a parameter is true; refuse another text than true or false."""
+        text = self.words.get(name, "false")
+        if text not in {"true", "false"}:
+            raise RequestError(f"{name}={quote(text)} is neither true nor false", parameter=name)
+        return text == "true"
+
 
 Values = dict[str, Any]
 """The values that a template shows, as records."""
