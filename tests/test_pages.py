@@ -8,13 +8,21 @@ import html5lib
 import pytest
 import urllib3
 
+from registry.errors import NotFoundError
 from registry.service.options import Options
+from registry.service.pages import listings, rendering
+from registry.service.pages.visits import Values, Visit
+from testing.panels import use_small_panels
 from testing.registries import RegistryFactory, RegistryLocation
 from testing.services import serve_in_thread
 from tests.pages import OTHER, PAGES, PANEL, make_location
 
 _LINK = re.compile(r'(?:href|src|action)="([^"]*)"')
 FOUND = [path for path in PAGES if path != "/versions/99"]
+
+
+def _list_pictures(text: str) -> list[str]:
+    return re.findall(r'<img src="([^"]*)"', text)
 
 
 class Browser:
@@ -50,7 +58,7 @@ def location(sqlite_factory: RegistryFactory, tmp_path_factory: pytest.TempPathF
 
 @pytest.fixture(scope="module")
 def browser(location: RegistryLocation) -> Iterator[Browser]:
-    with serve_in_thread(location) as url:
+    with use_small_panels(), serve_in_thread(location) as url:
         yield Browser(url)
 
 
@@ -81,6 +89,45 @@ def test_every_link_leads_to_a_page_of_this_service(browser: Browser) -> None:
                 if "/plot/" not in address and not address.startswith(("/search", "/as-of", "/changes")):
                     waiting.append(address)
     assert len(visited) > 60
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("path", "count"),
+    [
+        ("/runs/exp=xcsls3716:run=5", 2),
+        ("/runs/exp=xcsls3716:run=6", 1),  # in a gap of the gain
+        (f"/detectors/{PANEL}_{OTHER}", 1),
+        ("/panels/M088", 1),
+        ("/versions/1", 1),
+        ("/versions/5", 0),  # a gap
+    ],
+)
+def test_every_picture_of_a_page_can_be_drawn_as_of_its_revision(
+    browser: Browser, path: str, count: int
+) -> None:
+    newest = browser.find_pin(str(browser.ask("/v1/head").json()["revision"]))
+    for start in ("", newest):
+        text = browser.read(f"{start}{path}")
+        pictures = [link.replace("&amp;", "&") for link in _list_pictures(text)]
+        assert len(pictures) == count
+        for picture in pictures:
+            assert picture.startswith(f"/v1{newest}/")
+            answer = browser.ask(picture)
+            assert answer.headers["content-type"] == "image/png", answer.data
+
+
+def test_the_pictures_of_a_detector_have_the_same_urls_when_time_has_gone_on(browser: Browser) -> None:
+    path = f"/detectors/{PANEL}_{OTHER}"
+    assert _list_pictures(browser.read(path)) == _list_pictures(browser.read(path)) != []
+
+
+def test_a_service_without_matplotlib_shows_no_broken_pictures(
+    browser: Browser, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(rendering, "can_draw", lambda: False)
+    for path in ("/runs/exp=xcsls3716:run=5", f"/detectors/{PANEL}_{OTHER}", "/panels/M088"):
+        assert _list_pictures(browser.read(path)) == []
 
 
 def test_a_page_of_a_revision_tells_nothing_that_came_later(browser: Browser) -> None:
@@ -139,6 +186,7 @@ def test_what_people_wrote_is_text(browser: Browser, path: str) -> None:
         ("/versions/99999999999999999999", 400),
         ("/versions?before=0", 400),
         ("/versions?colour=red", 400),
+        ("/versions?withdrawn=perhaps", 400),
         ("/versions?panel=M068&panel=M088", 400),
         ("/runs/exp=nothing:run=1", 404),
         ("/runs/5", 400),
@@ -168,6 +216,87 @@ def test_a_refusal_is_a_page_with_its_status(browser: Browser, path: str, status
     assert "<img" not in text
 
 
+def test_a_refusal_is_of_the_revision_that_its_page_would_show(browser: Browser) -> None:
+    first = browser.find_pin("2")
+    refused = browser.read(f"{first}/panels/M088", 404)
+    assert "As of revision 2, the past" in refused
+    assert "The newest" not in refused
+    assert f'href="{first}/versions"' in refused, "the way on stays in the past"
+    assert '<a href="/panels/M088">Show the newest</a>' in refused
+    newest = browser.read("/versions/99", 404)
+    assert "The newest: revision" in newest
+    assert 'name="page" value="/versions/99"' in newest
+    # Where the revision itself is refused, there is only the newest one.
+    assert "The newest: revision" in browser.read("/r/2-0000000000000000/panels", 409)
+
+
+def test_a_refusal_is_of_one_revision_when_another_one_arrives_meanwhile(
+    browser: Browser, location: RegistryLocation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def show_nothing(visit: Visit) -> Values:
+        with location.open() as registry:
+            registry.tags.add("meanwhile")
+        raise NotFoundError(f"as of revision {visit.pin.number}")
+
+    monkeypatch.setattr(Visit, "read_number", lambda visit, _name: show_nothing(visit))
+    text = browser.read("/versions/99", 404)
+    monkeypatch.undo()
+    shown = re.findall(r"evision (?:<[^>]*>)?(\d+)", text)
+    assert len(set(shown)) == 1, shown
+    assert browser.find_pin("meanwhile")
+
+
+def test_a_slash_at_the_end_leads_to_the_page_without_it(browser: Browser) -> None:
+    pin = browser.find_pin("2")
+    for path, place in [
+        ("/panels/", "/panels"),
+        ("/panels/M068/", "/panels/M068"),
+        ("/panels/M068%2F", "/panels/M068"),
+        ("/log//?target=M068", "/log?target=M068"),
+        (f"{pin}/tags/", f"{pin}/tags"),
+        (pin, f"{pin}/"),
+    ]:
+        response = browser.ask(path)
+        assert (response.status, response.headers.get("location")) == (303, place)
+    assert browser.ask(f"{pin}/").status == 200
+    assert browser.ask("/no/such/page/").headers["location"] == "/no/such/page"
+
+
+def test_withdrawn_versions_are_listed_where_that_is_asked(browser: Browser) -> None:
+    row = 'class="withdrawn"'
+    assert row in browser.read("/versions?withdrawn=true")
+    assert row not in browser.read("/versions?withdrawn=false")
+    assert row not in browser.read("/versions")
+
+
+@pytest.mark.parametrize("path", ["/versions?before=1", "/runs?skip=500", "/panels?skip=2", "/log?before=1"])
+def test_the_end_of_a_list_is_not_called_an_empty_one(browser: Browser, path: str) -> None:
+    assert re.search("<p>No more (version|run|panel|revision).</p>", browser.read(path))
+
+
+def test_a_full_last_page_leads_to_no_empty_one(browser: Browser, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert browser.read("/panels").count("What follows") == 0
+    for length, query, count in ((1, "?skip=0", 1), (2, "?skip=00", 0)):
+        monkeypatch.setattr(listings, "PAGE_LENGTH", length)
+        assert browser.read(f"/panels{query}").count("What follows") == count
+
+
+def test_starts_that_differ_by_a_part_of_a_second_are_shown_so(
+    sqlite_factory: RegistryFactory, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    location = sqlite_factory.make("sqlite")
+    with location.open() as registry:
+        registry.panels.add(PANEL)
+        for part in ("", ".5"):
+            registry.versions.gap(
+                PANEL, valid_from=f"2019-01-01T00:00:00{part}Z", comment="broken", kinds=["gain"]
+            )
+    with serve_in_thread(location) as url:
+        text = Browser(url).read("/versions")
+    assert "2019-01-01 00:00:00<" in text
+    assert re.search("2019-01-01 00:00:00.50*<", text)
+
+
 def test_as_of_leads_to_the_same_page(browser: Browser) -> None:
     response = browser.ask("/as-of?as_of=spring&page=/validity%3Ftarget%3DM068%26kind%3Dgain")
     assert response.status == 303
@@ -188,7 +317,14 @@ def test_a_search_leads_to_the_thing_or_to_names(browser: Browser) -> None:
     assert "M088" in browser.read("/search?q=M0")
     assert "Nothing has a name" in browser.read("/search?q=zebra")
     first = browser.find_pin("2")
-    assert "M088" not in browser.read(f"{first}/search?q=M0"), "that name came later"
+    past = browser.read(f"{first}/search?q=M0")
+    assert "M068" in past
+    assert "M088" not in past, "that name came later"
+    assert "Nothing has a name" not in past
+    for text, name in [("m0", "M068"), (PANEL[:6], PANEL), ("XCS", "xcsls3716"), ("spr", "spring")]:
+        assert name in browser.read(f"/search?q={text}"), text
+    assert "Nothing has a name" in browser.read(f"{first}/search?q=xcs")
+    assert "Nothing has a name" in browser.read("/search?q=%25"), "it is a letter, not a pattern"
 
 
 def test_pages_load_nothing_from_elsewhere(browser: Browser) -> None:

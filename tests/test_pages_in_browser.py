@@ -3,6 +3,7 @@
 import os
 import shutil
 from collections.abc import Iterator
+from itertools import product
 from pathlib import Path
 
 import pytest
@@ -17,6 +18,14 @@ from tests.selection import keep_first_rows
 
 CHROMIUM = shutil.which("chromium")
 SCHEMES = ("light", "dark") * 4
+OTHERS = (
+    "/as-of?as_of=spring&page=/panels/M068",
+    "/r/2-0000000000000000/panels",
+    "/validity?target=M068&at=2017-01-01T00:00:00Z",
+    "/versions?before=1",
+    "/no/such/page",
+)
+"""The past, refusals, and the end of a list."""
 PHONE, DESK = {"width": 360, "height": 740}, {"width": 1200, "height": 800}
 pytestmark = [
     pytest.mark.skipif(CHROMIUM is None, reason="Debian's package chromium is not installed"),
@@ -70,7 +79,11 @@ def page(context: BrowserContext) -> Iterator[Page]:
 @pytest.mark.parametrize(
     ("scheme", "path"),
     keep_first_rows(
-        [*zip(SCHEMES, PAGES, strict=False), *((scheme, path) for scheme in SCHEMES[:2] for path in PAGES)], 8
+        [
+            *zip(SCHEMES, PAGES, strict=False),
+            *product(SCHEMES[:2], (*PAGES, *OTHERS)),
+        ],
+        8,
     ),
 )
 def test_nothing_stands_in_the_way_of_people_who_do_not_see(
@@ -150,7 +163,42 @@ def test_a_page_of_now_follows_new_revisions(
             registry.panels.add(OTHER, alias="M088")
             page.wait_for_timeout(3_000)
             expect(page.get_by_label("Search")).to_have_value("half a wo")
+            expect(page.get_by_role("status")).to_have_text("Revision 2 is newer. Show it")
+            page.get_by_role("link", name="Show it").click()
+            expect(page.locator("main")).to_contain_text("M088")
         context.close()
+
+
+def test_a_page_of_now_says_that_the_service_is_gone_and_follows_it_when_it_is_back(
+    context: BrowserContext, page: Page
+) -> None:
+    page.goto("/panels")
+    context.set_offline(True)
+    expect(page.get_by_role("status")).to_contain_text("does not answer", timeout=10_000)
+    context.set_offline(False)
+    expect(page.get_by_role("status")).to_be_empty(timeout=10_000)
+
+
+def test_nobody_loses_what_they_type_into_a_form_without_scripts(chromium: Browser, url: str) -> None:
+    context = chromium.new_context(base_url=url, java_script_enabled=False)
+    page = context.new_page()
+    pin = context.request.get("/v1/head").json()
+    for path in ("/validity", "/changes", "/search", f"/r/{pin['revision']}-{pin['seal'][:16]}/panels"):
+        page.goto(path)
+        assert page.locator("noscript meta[http-equiv]").count() == 0, path
+        assert page.locator("meta[http-equiv=refresh]").count() == 0, path
+    page.goto("/panels")
+    assert "to type, keep this moment" in page.locator(".moment").inner_text()
+    context.close()
+
+
+def test_a_run_shows_its_pictures_where_they_are_asked_for(page: Page) -> None:
+    page.goto("/runs/exp=xcsls3716:run=5")
+    page.get_by_text("Maps of pixel_gain").first.click()
+    picture = page.get_by_alt_text("Maps of pixel_gain;")
+    picture.scroll_into_view_if_needed()
+    expect(picture).to_have_js_property("complete", value=True, timeout=60_000)
+    assert picture.evaluate("image => image.naturalWidth") > 500
 
 
 def test_the_keyboard_reaches_the_content_first(page: Page) -> None:

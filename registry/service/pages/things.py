@@ -7,9 +7,10 @@ from itertools import groupby
 from registry import detectors
 from registry.api.questions import list_changes, show_named
 from registry.errors import NotFoundError, NotValidError
-from registry.identifiers import format_count
+from registry.identifiers import format_count, quote
 from registry.instants import Instant
 from registry.records import RunSummary, Subject, Version
+from registry.service.pages.pictures import list_detector_pictures, name_difference, name_trend
 from registry.service.pages.timelines import TimelineDrawing, lay_out
 from registry.service.pages.visits import Values, Visit
 
@@ -22,7 +23,11 @@ def show_panels(visit: Visit) -> Values:
     name = visit.read_text("name")
     subject = _show(visit, name)
     if not subject.panels:
-        raise NotFoundError(f"{name} is a {subject.category}, no panel", name=name)
+        raise NotFoundError(
+            f"{quote(name)} is not a panel or a module, but the name of another thing: {subject.category}",
+            name=name,
+            category=subject.category,
+        )
     drawings: dict[str, TimelineDrawing | None] = {}
     recent: dict[str, list[Version]] = {}
     end = _read_instant(visit)
@@ -36,6 +41,7 @@ def show_panels(visit: Visit) -> Values:
         "subject": subject,
         "drawings": drawings,
         "versions": recent,
+        "trends": {panel: name_trend(panel) for panel in drawings if drawings[panel]},
     }
 
 
@@ -44,20 +50,28 @@ def show_version(visit: Visit) -> Values:
     number = visit.read_number("number") or 0
     version, files = visit.registry.versions.show(number, as_of=visit.pin)
     detector_type = detectors.find_panel_type(version.panel)
-    return {"version": version, "files": files, "kind": detector_type.find_kind(version.kind)}
+    kind = detector_type.find_kind(version.kind)
+    ranges = _list_ranges(visit, version.panel, kind.name) if files else ()
+    return {"version": version, "files": files, "kind": kind, "change": name_difference(version, ranges)}
 
 
 def show_run(visit: Visit) -> Values:
     """Return a run: what it gets from each detector, panel by panel, and why."""
     subject = _show(visit, f"run:{visit.read_text('name')}", source=visit.words.get("source"))
-    return {"subject": subject, "corrections": _group_corrections(subject.run)}
+    run = subject.run
+    pictures = (
+        [list_detector_pictures(detector, run=subject.name) for detector in run.detectors] if run else []
+    )
+    return {"subject": subject, "corrections": _group_corrections(run), "pictures_by_detector": pictures}
 
 
 def show_detector(visit: Visit) -> Values:
     """Return a detector: its panels, and what is valid for them now."""
     name = visit.read_text("name")
     subject = _show(visit, f"detector:{name}")
-    return {"subject": subject}
+    detector = subject.detector
+    pictures = detector and list_detector_pictures(detector, recorded_at=_read_instant(visit))
+    return {"subject": subject, "pictures": pictures}
 
 
 def show_revision(visit: Visit) -> Values:
@@ -77,10 +91,10 @@ def _show(visit: Visit, name: str, source: str | None = None) -> Subject:
     return show_named(visit.backend, name, source=source, as_of=visit.pin)
 
 
-def _list_ranges(visit: Visit, panel: str) -> tuple[Version, ...]:
-    """Return the versions of a panel that are valid for a time; none where it has none."""
+def _list_ranges(visit: Visit, panel: str, *kinds: str) -> tuple[Version, ...]:
+    """Return the versions of a panel that are valid for a time, of all kinds or of these; none where it has none."""
     try:
-        return visit.registry.validity(panel, as_of=visit.pin).versions
+        return visit.registry.validity(panel, kinds=kinds or None, as_of=visit.pin).versions
     except NotValidError:
         return ()
 
