@@ -9,8 +9,8 @@ from tests.pages import OTHER, PANEL
 
 
 def _search(registry: Registry, prefix: str, as_of: Head | None = None) -> dict[str, list[str]]:
-    found = search_names(registry._backend, prefix, as_of=as_of)
-    return {category: [name.text for name in names] for category, names in found.items() if names}
+    names_by_category = search_names(registry._backend, prefix, as_of=as_of)
+    return {category: [name.text for name in names] for category, names in names_by_category.items() if names}
 
 
 def test_names_are_those_of_a_revision(registry: Registry) -> None:

@@ -29,16 +29,16 @@ def search_names(connection: sa.Connection, prefix: str, revision: int) -> dict[
         "tags": _select_tags(revision),
         "experiments": _select_experiments(revision),
     }
-    found = {}
+    names = {}
     for category, statement in statements.items():
         rows = statement.subquery()
         first_letters = sa.func.substr(rows.c.name, 1, sa.func.length(prefix))
         query = sa.select(rows).where(sa.func.lower(first_letters) == sa.func.lower(prefix))
         query = query.order_by(rows.c.name).limit(MAX_NAMES)
-        found[category] = [
+        names[category] = [
             FoundName(row.name, str(row.description or "")) for row in connection.execute(query)
         ]
-    return found
+    return names
 
 
 def _select_aliases(revision: int) -> sa.Select[Any]:

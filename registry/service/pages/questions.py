@@ -70,5 +70,5 @@ def find_page(visit: Visit) -> str | None:
 def search(visit: Visit) -> Values:
     """Return the names that begin like what is searched for; see `find_page` for one that is a thing."""
     text = visit.words.get("q", "").strip()
-    found = search_names(visit.backend, text, as_of=visit.pin) if text else {}
-    return {"is_form": not text, "text": text, "found": found}
+    names = search_names(visit.backend, text, as_of=visit.pin) if text else {}
+    return {"is_form": not text, "text": text, "found": names}
