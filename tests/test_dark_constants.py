@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from registry.api import Registry
-from registry.errors import ArrayError, NotValidError
+from registry.errors import ArrayError, NotValidError, RequestError
 from testing.panels import PANEL_A, PANEL_B, make_panel_array, write_panel_folder
 from testing.registries import RegistryLocation
 from tests.cli import Calreg
@@ -267,3 +267,36 @@ def test_new_flags_affect_the_array_of_flags_alone_and_stand_in_the_difference_o
     result = registry.diff(DATASET, before=first.revision)
     assert [(item.kind, item.before, item.after) for item in result.panels] == [("status", 5, 6)]
     assert [item.count for item in result.panels[0].gain_ranges] == [2, 2, 2]
+
+
+# What the analysis framework cannot read
+
+
+@pytest.mark.slow
+def test_a_mask_with_bits_that_the_framework_drops_is_not_written_for_it(
+    registry: Registry, folders: Path, tmp_path: Path
+) -> None:
+    for panel in SEEDS:
+        registry.panels.add(panel)
+        registry.versions.add(panel, folder_of(folders, panel), valid_from=T1)
+    wide = write_panel_folder(tmp_path / "wide", 1, ["status"])
+    flags = make_panel_array("status", 1)
+    flags[3, 4] = 1 << 16
+    np.save(wide / "g1_status.npy", flags)
+    registry.versions.add(PANEL_B, wide, valid_from=T2, kinds=["status"])
+    source = "XcsEndstation.0:Jungfrau.0"
+    registry.detectors.configure("xcsls3716", source, DETECTOR, first_run=1)
+    registry.runs.add("exp=xcsls3716:run=1", begin=T1)
+    registry.runs.add("exp=xcsls3716:run=2", begin=T2)
+    calib = tmp_path / "calib"
+    for attempt in (
+        lambda: registry.export("exp=xcsls3716:run=2", calib, format="psana", types=["pixel_status"]),
+        lambda: registry.deploy("xcsls3716", calib, types=["pixel_status"]),
+        lambda: registry.deploy("xcsls3716", calib, types=["pixel_status"], dry_run=True),
+    ):
+        with assert_refused(RequestError, PANEL_B, "gain range 1", type="pixel_status", maximum=65536.0):
+            attempt()
+        assert not calib.exists()
+    registry.export("exp=xcsls3716:run=1", calib, format="psana", types=["pixel_status"])
+    exported = registry.export("exp=xcsls3716:run=2", tmp_path / "npy", types=["pixel_status"])
+    assert np.load(exported.outputs[0].path)[1, 1, 3, 4] == 1 << 16

@@ -7,15 +7,19 @@ from dataclasses import dataclass
 from itertools import groupby
 from pathlib import Path
 
+import sqlalchemy as sa
+
 from registry.api.backend import Backend, ReadTransaction
 from registry.api.deployment_checks import TypeCheck, get_constants
 from registry.api.file_contents import ContentsReader
 from registry.api.folder_problems import FolderProblems
 from registry.calibration_folder import MAX_RUN, format_file_name, parse_file_name
 from registry.exporters.deployed_files import Constants
+from registry.exporters.psana import refuse_wide_mask
 from registry.lookup.deployable_sources import DeployableSource
 from registry.lookup.read_ranges import ReadRange
 from registry.lookup.source_runs import SourceRuns
+from registry.lookup.stored_files import list_stored_files
 from registry.parallel import Advance
 from registry.records import LeftOutRuns
 from registry.run_ranges import find_ranges, format_runs
@@ -90,6 +94,22 @@ class SourcePlan:
                     constants=get_constants(segment.answer.constants[check.kind.name]),
                     path=self.home / calibration_type / format_file_name(numbers[0], last),
                 )
+
+    def refuse_wide_masks(self, connection: sa.Connection) -> None:
+        """Refuse masks with bits that the framework drops, in files that are to be there."""
+        answers = [
+            (check.kind, segment.answer)
+            for check in self.checks
+            for segment in check.runs.segments
+            if check.kind.is_mask and segment.answer.is_possible(check.kind.name)
+        ]
+        wanted = {sha256 for kind, answer in answers for sha256 in get_constants(answer.constants[kind.name])}
+        files = list_stored_files(connection, wanted) if wanted else {}
+        for kind, answer in answers:
+            for panel, sha256 in zip(answer.panels, get_constants(answer.constants[kind.name]), strict=True):
+                for file in files.get(sha256, ()):
+                    where = f"panel {panel}, constants {sha256}, gain range {file.gain_range}"
+                    refuse_wide_mask(kind, file.statistics.maximum, where)
 
     def count_parts(self) -> int:
         """Return the number of arrays in the files that are there, for a progress bar."""

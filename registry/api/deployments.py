@@ -44,6 +44,8 @@ def deploy(
             view.connection, request.experiment, request.source, request.types, revision
         )
         plans = [SourcePlan(backend, view, source, folder) for source in sources]
+        for plan in plans:
+            plan.refuse_wide_masks(view.connection)
     with progress("reading files", sum(plan.count_parts() for plan in plans)) as advance:
         problems = [plan.compare_with_folder(revision, advance) for plan in plans]
     for plan, problem in zip(plans, problems, strict=True):

@@ -123,6 +123,8 @@ def write_export(
     drafted = draft_document(backend, request, export_format, signature)
     draft = drafted.document
     layout = export_format.layout(draft)
+    if export_format.NAME == psana.NAME:
+        psana.refuse_lost_bits(draft)
     home = folder / layout.folder
     former = None if force else find_same_export(home / layout.document, draft)
     stamped = former if former is not None or force else find_killed_export(home, layout, draft)

@@ -73,6 +73,11 @@ class Kind:
     scales: bool = False
     characteristic: tuple[int, ...] = ()
 
+    @property
+    def is_mask(self) -> bool:
+        """True if the values are bits of a pixel, not measurements."""
+        return self.dtype[1] == "u"
+
     def possible_medians(self, gain_range: int) -> tuple[float, float]:
         """Return the smallest and the largest possible median of a gain range."""
         if not self.typical_medians:

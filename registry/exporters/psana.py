@@ -2,7 +2,7 @@
 
 ``<group>/<source>/<calibration type>/<first run>-<last run|end>.data``, with a line in the ``HISTORY`` beside it.
 Of several files with a run in their range the framework takes the one with the highest first run, then the smallest
-last; any other name that ends in ``.data`` stops it. The provenance document is one folder up, where it never looks.
+last; ``10-foo.data`` and ``10000-end.data`` stop it. The provenance document is one folder up, where it never looks.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from pathlib import Path
 
 from registry import detectors, instants
 from registry.authorship import build_signature, find_working_folder
-from registry.calibration_folder import MAX_RUN, parse_file_name
+from registry.calibration_folder import MAX_RUN, parse_file_name, stops_framework
 from registry.errors import NotFoundError, Remedy, RequestError
 from registry.exporters import text
 from registry.exporters.assembly import Assembly
@@ -29,6 +29,8 @@ BY_SEGMENT = False
 HAS_RUN_RANGE = True
 LAYOUT = 1
 REQUIRED_PACKAGE = None
+
+_MASK_LIMIT = 1 << 16  # the framework casts masks to uint16: 65536 becomes 0
 
 
 def layout(draft: Document) -> Layout:
@@ -58,6 +60,33 @@ def _require_deployment(draft: Document) -> Deployment:
             f"run {last} is beyond {MAX_RUN}, the last for which a calibration directory is read", run=last
         )
     return deployment
+
+
+def refuse_lost_bits(draft: Document) -> None:
+    """Refuse masks with bits that the framework drops: a pixel with no other bit would be a good one.
+
+    A replay does not ask: it tells whether files that were written are those of their document.
+    """
+    detector = detectors.find_detector_type(draft.resolution.detector_type)
+    for panel in draft.resolution.panels:
+        for constants in panel.constants:
+            for file in constants.files:
+                refuse_wide_mask(
+                    detector.find_kind(constants.kind),
+                    file.statistics.maximum,
+                    f"panel {panel.panel}, version {constants.version}, gain range {file.gain_range}",
+                )
+
+
+def refuse_wide_mask(kind: detectors.Kind, maximum: float | None, where: str) -> None:
+    """Refuse one file of such a mask, which `where` names."""
+    if kind.is_mask and maximum is not None and maximum >= _MASK_LIMIT:
+        raise RequestError(
+            f"the analysis framework reads {kind.calibration_type} as 16 bits, and higher ones are set in"
+            f" {where}: {maximum:.0f} is its greatest value; it would take such pixels for good ones",
+            type=kind.calibration_type,
+            maximum=maximum,
+        )
 
 
 def write(draft: Document, assemblies: Sequence[Assembly], target: Target, advance: Advance) -> WrittenFiles:
@@ -125,14 +154,16 @@ def find_folder_warnings(folder: Path, arrays: Mapping[str, str]) -> list[str]:
         new = folder / name
         for path in sorted(new.parent.glob("*.data")):
             file, new_file = parse_file_name(path.name), parse_file_name(new.name)
-            if file is None:
+            if stops_framework(path.name):
                 warnings.append(f"the analysis framework stops on the name {str(path)!r}: remove the file")
-            elif new_file is not None and file.name != new_file.name and file.has_runs_of(new_file):
+            elif file is None or new_file is None:
+                continue
+            elif file.name != new_file.name and file.has_runs_of(new_file):
                 warnings.append(
                     f"{path.name} and {new.name} are for the same runs: nobody knows from which of them the analysis"
                     f" framework takes {calibration_type}"
                 )
-            elif new_file is not None and file.takes_precedence(new_file):
+            elif file.takes_precedence(new_file):
                 warnings.append(
                     f"the analysis framework takes {calibration_type} from {path.name}, not from {new.name},"
                     f" for the runs in the range of {path.name}"
