@@ -1,6 +1,7 @@
 """The lines of the service's log: an answer is sent also where its line cannot be written."""
 
 import json
+import logging
 import sys
 from contextlib import suppress
 from pathlib import Path
@@ -10,6 +11,11 @@ import pytest
 from registry.service.request_log import log_request
 
 _SCOPE = {"method": "GET", "client": ("127.0.0.1", 5)}
+
+
+@pytest.fixture(autouse=True)
+def _write_log(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO)
 
 
 def test_a_line_says_what_was_asked_and_sent(capsys: pytest.CaptureFixture[str]) -> None:
@@ -39,3 +45,11 @@ def test_a_log_on_a_full_disk_or_that_is_closed_stops_no_answer(
         log_request({"method": "GET", "client": None}, b"/", 0, 0, 0.0)
     assert file.closed
     log_request({"method": "GET", "client": None}, b"/", 0, 0, 0.0)
+
+
+def test_a_process_that_writes_no_log_prints_nothing(
+    caplog: pytest.LogCaptureFixture, capsys: pytest.CaptureFixture[str]
+) -> None:
+    caplog.set_level(logging.WARNING)
+    log_request(_SCOPE, b"/", 200, 12, 0.00123)
+    assert capsys.readouterr().err == ""

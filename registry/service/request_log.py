@@ -46,7 +46,9 @@ def write_log() -> None:
 
 
 def log_request(scope: Mapping[str, Any], url: bytes, status: int, size: int, seconds: float) -> None:
-    """Write the line of a request; status 0 if the client was gone before it was answered."""
+    """Write the line of a request, if this process writes a log; status 0 if the client was gone before the answer."""
+    if not _LOG.isEnabledFor(logging.INFO):
+        return
     now = time.time()
     second = int(now)
     client = (scope.get("client") or ("",))[0]
