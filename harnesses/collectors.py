@@ -20,6 +20,7 @@ from registry.instants import Instant, parse_instant
 from registry.lookup import stored_files
 from registry.settings import find_settings
 from testing.registries import RegistryLocation
+from testing.stores import list_object_paths
 
 _FIRST_START = parse_instant("2000-01-01T00:00:00Z")  # before all others
 _MINUTE = 60_000_000
@@ -81,7 +82,7 @@ def _collect_unreferenced(backend: Backend) -> int:
     """Remove every object that no row names, as if it were days old."""
     with backend.read_transaction() as view:
         referenced = stored_files.read_file_sizes(view.connection)
-    for path in backend.store.list_objects():
+    for path in list_object_paths(backend.store):
         is_temporary = path.name.startswith(TEMPORARY_PREFIX)  # still being written: cannot be old
         if path.stem not in referenced and not is_temporary:
             with suppress(FileNotFoundError):

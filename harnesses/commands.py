@@ -185,7 +185,7 @@ class Upgrade(Command):
         engine = make_engine(self.template.database)
         migrations.downgrade(engine, "0001")
         engine.dispose()
-        HeadFile(self.template.store).path.unlink()  # such stores have none
+        Path(HeadFile(self.template.store).place).unlink()  # such stores have none
         self.before = read_rows(self.template)
 
     def build_arguments(self) -> tuple[str, ...]:

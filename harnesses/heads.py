@@ -62,7 +62,7 @@ class Recover(FilledCommand):
         self.older = self.factory.copy(self.template)
         with self.template.open() as registry:
             registry.versions.gap(PANELS[0], valid_from="2020-01-01T00:00:00Z", comment="warm")
-        shutil.copy(HeadFile(self.template.store).path, HeadFile(self.older.store).path)
+        shutil.copy(HeadFile(self.template.store).place, HeadFile(self.older.store).place)
         self.before = read_rows(self.older)
 
     def make_trial(self, number: int) -> Trial:  # noqa: ARG002

@@ -135,7 +135,7 @@ def _find_pattern(
     return _build_pattern(array, detector) if gain_range in kind.characteristic else None
 
 
-def compute_file_pattern(content: bytes, path: Path, detector: DetectorType, kind: Kind) -> FilePattern:
+def compute_file_pattern(content: bytes, path: Path | str, detector: DetectorType, kind: Kind) -> FilePattern:
     """Return what the sensor is known by in the bytes of a file of a characteristic gain range."""
     return _build_pattern(parse_array(content, path, detector.panel_shape, kind.dtype), detector)
 
@@ -187,19 +187,19 @@ def _read_content(path: Path, payload: int) -> bytes:
         raise ArrayError(error.message, path=str(path)) from None
 
 
-def parse_array(content: bytes, path: Path, shape: tuple[int, ...], dtype: str) -> NDArray[Any]:
+def parse_array(content: bytes, path: Path | str, shape: tuple[int, ...], dtype: str) -> NDArray[Any]:
     """Return the array in the bytes of a ``.npy`` file, which must be of that shape and dtype."""
     start = find_payload_start(content, len(content), path, shape, dtype)
     return np.frombuffer(content, np.dtype(dtype), offset=start).reshape(shape)
 
 
-def describe_content(content: bytes, path: Path) -> tuple[str, tuple[int, ...], Statistics]:
+def describe_content(content: bytes, path: Path | str) -> tuple[str, tuple[int, ...], Statistics]:
     """Return dtype, shape and statistics of the array in the bytes of a ``.npy`` file."""
     shape, _, dtype, _ = read_header(content, path)
     return dtype.str, shape, compute_statistics(parse_array(content, path, shape, dtype.str))
 
 
-def find_payload_start(header: bytes, size: int, path: Path, shape: tuple[int, ...], dtype: str) -> int:
+def find_payload_start(header: bytes, size: int, path: Path | str, shape: tuple[int, ...], dtype: str) -> int:
     """Return the offset of the payload in a ``.npy`` file, from its first bytes and its size."""
     actual_shape, fortran, actual, start = read_header(header, path)
     required = np.dtype(dtype)
@@ -224,7 +224,7 @@ def find_payload_start(header: bytes, size: int, path: Path, shape: tuple[int, .
     raise ArrayError(f"{str(path)!r} {problem}", path=str(path))
 
 
-def read_header(content: bytes, path: Path) -> tuple[tuple[int, ...], bool, np.dtype[Any], int]:
+def read_header(content: bytes, path: Path | str) -> tuple[tuple[int, ...], bool, np.dtype[Any], int]:
     """Return shape, whether in Fortran order, dtype, and offset of the payload, from the first bytes of a file."""
     try:
         version = npy.read_magic(io.BytesIO(content[: npy.MAGIC_LEN]))
@@ -264,7 +264,7 @@ def _format_shape(shape: tuple[int, ...]) -> str:
     return text if len(text) < 60 else f"{text[:60]}..."
 
 
-def _cast_command(path: Path, actual: np.dtype[Any], required: np.dtype[Any]) -> str:
+def _cast_command(path: Path | str, actual: np.dtype[Any], required: np.dtype[Any]) -> str:
     """Return the command that writes the array in another dtype, nothing where that could change values."""
     call = f".astype({required.str!r})"
     if np.can_cast(actual, required, "same_kind"):
@@ -274,11 +274,11 @@ def _cast_command(path: Path, actual: np.dtype[Any], required: np.dtype[Any]) ->
     return ""
 
 
-def _fix_command(path: Path, dtype: np.dtype[Any], call: str | None, condition: str = "") -> str:
+def _fix_command(path: Path | str, dtype: np.dtype[Any], call: str | None, condition: str = "") -> str:
     """Return the command that writes the array in the required layout, nothing where numpy cannot convert it."""
     if call is None or dtype.kind not in "fiu":
         return ""
-    mended = path.with_name(f"mended-{path.name}")
+    mended = Path(path).with_name(f"mended-{Path(path).name}")
     program = f"import numpy as np; a = np.load({str(path)!r}); {condition}np.save({str(mended)!r}, a{call})"
     return f"; python -c {shlex.quote(program)} writes it so"
 

@@ -7,23 +7,21 @@ coming: a writer names it before the commit. A database whose history lacks the 
 from __future__ import annotations
 
 import errno
-import os
 import re
+from collections.abc import Hashable
 from contextlib import AbstractContextManager
-from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Literal, NamedTuple
 
 import msgspec
 
-from registry.errors import CorruptionError, RequestError, SchemaError
-from registry.files import IrregularFileError, atomic_write, open_regular, translate_os_errors
-from registry.folder_locks import lock_folder
+from registry.errors import ConflictError, CorruptionError, RequestError, SchemaError
+from registry.files import IrregularFileError
 from registry.identifiers import quote
-from registry.permissions import adopt_mode
+from registry.storage import ANY, Condition, LooseLinkError, Place, Storage, Unchanged, open_storage
 
 Seal = Annotated[str, msgspec.Meta(pattern=r"^[0-9a-f]{64}\Z")]
 
-_FILE_NAME = "head.json"
+_KEY = "head.json"
 _FORMAT = 1
 _MAX_FILE_SIZE = 4096
 _SHOWN_DIGITS = 16
@@ -117,11 +115,28 @@ class _FormatHeader(msgspec.Struct, frozen=True):
     format: int
 
 
-class HeadFile:
-    """The file of a store that holds its head; it may be missing, in a store from before there were heads."""
+class KeptHead(NamedTuple):
+    """The head as it was read, None where there was none, and the tag that it had then."""
 
-    def __init__(self, store: Path) -> None:
-        self.path = store / _FILE_NAME
+    head: StoreHead | None
+    tag: Hashable = None
+
+    @property
+    def condition(self) -> Condition:
+        """The condition that nobody has changed it since."""
+        return "absent" if self.tag is None else Unchanged(self.tag)
+
+
+class HeadFile:
+    """The document of a store that holds its head; it may be missing, in a store from before there were heads."""
+
+    def __init__(self, place: Place | Storage) -> None:
+        self._storage = open_storage(place)
+
+    @property
+    def place(self) -> str:
+        """The location of the head, as it is shown."""
+        return self._storage.locate(_KEY)
 
     def read(self) -> StoreHead | None:
         """Return the head of the store, None where there is none.
@@ -129,37 +144,41 @@ class HeadFile:
         Raises
         ------
         CorruptionError
-            The file is damaged, or is something else than a file.
+            It is damaged, or something else is in its place.
         SchemaError
             It is of a newer format.
         UnavailableError
             It cannot be read.
         """
-        with translate_os_errors("read", self.path):
+        return self.read_kept().head
+
+    def read_kept(self) -> KeptHead:
+        """Return the head of the store with its tag; raises as `read`."""
+        with self._storage.translate_errors("read", _KEY):
             try:
-                with open_regular(self.path) as file:
-                    content = file.read(_MAX_FILE_SIZE)
-            except FileNotFoundError:
-                if self.path.is_symlink():
-                    raise self._damage_error("is a link that leads nowhere") from None
-                return None
+                document = self._storage.read_document(_KEY, _MAX_FILE_SIZE)
+            except LooseLinkError:
+                raise self._damage_error("is a link that leads nowhere") from None
             except (IsADirectoryError, IrregularFileError):
                 raise self._damage_error("is not a file") from None
             except OSError as error:
                 if error.errno != errno.ELOOP:
                     raise
                 raise self._damage_error("is a link that leads in a circle") from None
+        if document is None:
+            return KeptHead(None)
         # Nothing, or zeros, are from a power cut: see `write`.
-        return self._decode(content) if content.strip(b"\0") else None
+        head = self._decode(document.content) if document.content.strip(b"\0") else None
+        return KeptHead(head, document.tag)
 
     def _decode(self, content: bytes) -> StoreHead:
         try:
             header = msgspec.json.decode(content, type=_FormatHeader)
             if header.format > _FORMAT:
                 raise SchemaError(
-                    f"the store's head {str(self.path)!r} is of format {header.format}, of newer software;"
+                    f"the store's head {self.place!r} is of format {header.format}, of newer software;"
                     f" this software reads format {_FORMAT}",
-                    path=str(self.path),
+                    path=self.place,
                     format=header.format,
                 )
             return msgspec.json.decode(content, type=StoreHead)
@@ -168,39 +187,48 @@ class HeadFile:
 
     def _damage_error(self, problem: str) -> CorruptionError:
         return CorruptionError(
-            f"the store's head {str(self.path)!r} {problem}; where the database is the live one, remove it:"
+            f"the store's head {self.place!r} {problem}; where the database is the live one, remove it:"
             " the next change makes it anew",
-            path=str(self.path),
+            path=self.place,
         )
 
-    def _find_model(self) -> Path:
-        """Return the folder that tells who shares the store: all who record read and replace the head."""
-        objects = self.path.parent / "objects"
-        return objects if objects.is_dir() else self.path.parent
-
     def lock(self) -> AbstractContextManager[None]:
-        """Let no other process of this machine change the head meanwhile; see `lock_folder`."""
-        return lock_folder(self.path.parent)
+        """Let no other process of this machine change the head meanwhile, where the store has locks."""
+        return self._storage.lock()
 
-    def write(self, head: StoreHead, *, synced: bool = True) -> bool:
+    def write(self, head: StoreHead, *, former: KeptHead | None = None, synced: bool = True) -> bool:
         """Replace the head; return False where this user may not write the store.
 
         Where it is not `synced` a power cut can leave the file empty, which counts as missing.
 
+        Parameters
+        ----------
+        former
+            The head as it was read, if it is to be replaced only as long as nobody has changed it.
+
         Raises
         ------
+        OvertakenError
+            Somebody has changed it since it was read.
         UnavailableError
             It cannot be written for another reason.
         """
-        with translate_os_errors("written", self.path):
+        content = msgspec.json.encode(head) + b"\n"
+        condition = ANY if former is None else former.condition
+        with self._storage.translate_errors("written", _KEY):
             try:
                 # After a power cut the former head may be back: the database contains it, too.
-                target = Path(os.path.realpath(self.path))
-                with atomic_write(target, durable=False, synced=synced) as hidden:
-                    hidden.write_bytes(msgspec.json.encode(head) + b"\n")
-                    adopt_mode(hidden, self._find_model())
+                is_written = self._storage.write_document(
+                    _KEY, content, condition, shared=True, durable=False, synced=synced
+                )
             except OSError as error:
                 if error.errno in _NOT_WRITABLE:
                     return False
                 raise
+        if not is_written:
+            raise OvertakenError(f"another writer has changed the store's head {self.place!r} meanwhile")
         return True
+
+
+class OvertakenError(ConflictError):
+    """The head of a store is another one than the writer has read."""

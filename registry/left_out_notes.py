@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Hashable, Iterable
+from contextlib import suppress
 from functools import lru_cache
-from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import msgspec
 
 from registry.errors import LeftOutError
-from registry.files import atomic_write, open_regular, translate_os_errors
 from registry.records import SnapshotPart
+from registry.storage import Storage
 
-_FILE_NAME = "left-out.json"
+_KEY = "left-out.json"
 _MAX_SIZE = 1 << 28
 
 
@@ -27,31 +27,30 @@ class _LeftOutNote(msgspec.Struct, frozen=True):
 
 
 def write_left_out_note(
-    store: Path, part: SnapshotPart | None, sha256s: Iterable[str], is_there: Callable[[str], bool]
+    storage: Storage, part: SnapshotPart | None, sha256s: Iterable[str], is_there: Callable[[str], bool]
 ) -> None:
     """Note files that were left out; forget those of former snapshots that are there by now."""
-    path = store / _FILE_NAME
-    with translate_os_errors("written", path):
-        former = _read(path)
+    with storage.translate_errors("written", _KEY):
+        former = _read(storage)
         parts = (*(former.parts if former else ()), *([part] if part else []))
         files = sorted({*(former.files if former else ()), *sha256s})
         absent = tuple(sha256 for sha256 in files if not is_there(sha256))
         note = _LeftOutNote("calreg partial snapshot", 1, tuple(dict.fromkeys(parts)), absent)
         if former is not None and not absent:
-            path.unlink(missing_ok=True)
+            with suppress(FileNotFoundError):
+                storage.remove(_KEY)
         elif absent and note != former:
-            with atomic_write(path) as temporary:
-                temporary.write_bytes(msgspec.json.encode(note) + b"\n")
+            storage.write_document(_KEY, msgspec.json.encode(note) + b"\n")
 
 
-def refuse_left_out(store: Path, sha256: str) -> None:
+def refuse_left_out(storage: Storage, sha256: str) -> None:
     """Raise `LeftOutError` for a file that is not in the store because it was left out."""
-    note = _read(store / _FILE_NAME)
+    note = _read(storage)
     if note is not None and sha256 in note.files:
         part = note.parts[0]
         raise left_out_error(
             sha256,
-            repr(str(store)),
+            repr(storage.place),
             "; ".join(dict.fromkeys(map(str, note.parts))),
             experiments=list(part.experiments),
             panels=list(part.names),
@@ -71,17 +70,17 @@ def left_out_error(sha256: str, where: str, request: str, *, whole: str, **value
     )
 
 
-def _read(path: Path) -> _LeftOutNote | None:
-    """Return the note in a file; None where there is none, or none that can be read: missing is missing then."""
-    status = path.stat() if path.exists() else None
-    return None if status is None else _decode(path, status.st_ino, status.st_mtime_ns)
+def _read(storage: Storage) -> _LeftOutNote | None:
+    """Return the note in a store; None where there is none, or none that can be read: missing is missing then."""
+    tag = storage.find_tag(_KEY)
+    return None if tag is None else _decode(storage, tag)
 
 
 @lru_cache(maxsize=4)
-def _decode(path: Path, _inode: int, _modified: int) -> _LeftOutNote | None:
+def _decode(storage: Storage, _tag: Hashable) -> _LeftOutNote | None:
     try:
-        with open_regular(path) as file:
-            note = msgspec.json.decode(file.read(_MAX_SIZE), type=_LeftOutNote)
+        document = storage.read_document(_KEY, _MAX_SIZE)
+        note = None if document is None else msgspec.json.decode(document.content, type=_LeftOutNote)
     except (OSError, msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return None
-    return note if note.parts else None
+    return note if note is not None and note.parts else None

@@ -13,6 +13,7 @@ from registry.errors import Remedy, RequestError, UnavailableError
 from registry.files import make_absolute
 from registry.identifiers import quote
 from registry.secrets import mask_url
+from registry.storage.places import Place, find_parent, parse_place
 
 PIN_VARIABLE, OFFLINE_VARIABLE = "CALREG_PIN", "CALREG_OFFLINE"
 
@@ -33,10 +34,10 @@ _OCTAL_ESCAPE = re.compile(r"\\([0-7]{3})")
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """The database's URL and the store's folder. The URL may hold a password: never show it unmasked."""
+    """The database's URL and the store's place. The URL may hold a password: never show it unmasked."""
 
     database: str
-    store: Path
+    store: Place
 
     def __repr__(self) -> str:
         return f"Settings(database={mask_url(self.database)!r}, store={str(self.store)!r})"
@@ -64,7 +65,7 @@ def find_settings(database: str | None = None, store: str | Path | None = None) 
         with the home folder of an unknown user or has a NUL in it, or the user's file is wrong.
     """
     database_setting, store_setting = find_location(database, store)
-    return Settings(database_setting.value, Path(store_setting.value))
+    return Settings(database_setting.value, parse_place(store_setting.value))
 
 
 def find_location(database: str | None = None, store: str | Path | None = None) -> tuple[Setting, Setting]:
@@ -77,10 +78,10 @@ def find_location(database: str | None = None, store: str | Path | None = None) 
         url = url._replace(value=_default_database())
     file = sqlite_file(url.value)
     is_users = url.origin in ("user's file", "default") or "database" not in read_user_defaults()
-    folder = _choose("store", store, "CALREG_STORE", is_used=is_users)
-    if folder.origin == "default":
-        folder = folder._replace(value=str(_default_store(file)))
-    return url, folder._replace(value=str(make_absolute(Path(folder.value))))
+    place = _choose("store", store, "CALREG_STORE", is_used=is_users)
+    if place.origin == "default":
+        place = place._replace(value=str(_default_store(file)))
+    return url, place._replace(value=str(parse_place(place.value)))
 
 
 def _choose(name: str, argument: str | Path | None, variable: str, *, is_used: bool = True) -> Setting:
@@ -112,7 +113,7 @@ def _find_folder(database: str | None, store: str | Path | None) -> Path | None:
         file = sqlite_file(settings.database)
     except (RequestError, UnavailableError):  # where the location is needed, this is refused
         return None
-    return settings.store.parent if file is None else file.parent
+    return find_parent(settings.store) if file is None else file.parent
 
 
 def find_timezone_name(database: str | None, store: str | Path | None) -> Setting | None:

@@ -1,21 +1,18 @@
-"""The content store: every registered file once, under the name of its SHA-256, read-only.
+"""The content store: every registered file once, under the name of its SHA-256, never changed.
 
 ``<store>/objects/<first 2 hex digits>/<sha256>.npy``, byte for byte the registered file, and
-``<store>/registry.json``, which names the registry to which the store belongs. A file gets its final name only
-when its bytes are on disk, so a crash leaves at most a file that nothing refers to. Mode bits and sizes
-prove nothing: every use reads the bytes and computes their checksum.
+``<store>/registry.json``, which names the registry to which the store belongs. A file gets its name only when its
+bytes are stored, so a crash leaves at most a file that nothing refers to. Mode bits, sizes and tags prove nothing:
+every use reads the bytes and computes their checksum. Where the bytes are is for `registry.storage` to know.
 """
 
 from __future__ import annotations
 
-import errno
 import hashlib
 import json
-import os
 import re
-from collections.abc import Container, Iterable, Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager, suppress
-from io import BufferedReader, BufferedWriter
+from collections.abc import Collection, Container, Iterable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import Self
 
@@ -25,29 +22,18 @@ from registry.errors import (
     DeniedError,
     LeftOutError,
     Remedy,
-    RequestError,
     UnavailableError,
 )
-from registry.files import (
-    TEMPORARY_PREFIX,
-    Digest,
-    IrregularFileError,
-    atomic_write,
-    blake3_of,
-    new_blake3,
-    open_regular,
-    sha256_of,
-    sync_folder,
-    translate_os_errors,
-)
+from registry.files import TEMPORARY_PREFIX, blake3_of, new_blake3, sha256_of
 from registry.left_out_notes import refuse_left_out, write_left_out_note
-from registry.permissions import adopt_mode, describe_owner, may
+from registry.parallel import CPU_COUNT, map_in_threads
 from registry.records import FileUse, SnapshotPart
+from registry.storage import Entry, FileSource, Place, Source, Storage, open_storage
 
-_MARKER_NAME = "registry.json"
+_MARKER_KEY = "registry.json"
 _STORE_FORMAT = 1
-_CHUNK_SIZE = 1 << 20
 _MAX_MARKER_SIZE = 4096
+_OBJECT_KEY = re.compile(r"objects/([0-9a-f]{2})/(\1[0-9a-f]{62})\.npy")
 
 
 class ContentStore:
@@ -57,60 +43,67 @@ class ContentStore:
     stored is missing or has other bytes, and `ConflictError` where the store belongs to another registry.
     """
 
-    def __init__(self, root: Path) -> None:
-        self.root = root
+    def __init__(self, place: Place | Storage) -> None:
+        self.storage = open_storage(place)
+
+    @property
+    def place(self) -> str:
+        """The place of the store, as it is shown."""
+        return self.storage.place
+
+    @property
+    def threads(self) -> int:
+        """The number of threads that read or write objects at once: more where each one waits for an answer."""
+        return max(CPU_COUNT, self.storage.requests)
 
     def make_absolute(self) -> Self:
         """Return the same store, whatever the working folder will be."""
-        return type(self)(self.root.absolute())
+        return type(self)(self.storage.make_absolute())
 
-    def object_path(self, sha256: str) -> Path:
-        """Return the path of the file with that checksum, stored or not."""
-        return self.root / "objects" / sha256[:2] / f"{sha256}.npy"
+    def is_same(self, other: ContentStore) -> bool:
+        """Tell whether another store has the same files because it is at the same place."""
+        return self.storage.contains(other.storage) and other.storage.contains(self.storage)
+
+    def locate(self, sha256: str) -> str:
+        """Return the location of the object with that checksum, stored or not."""
+        return self.storage.locate(_find_key(sha256))
 
     def create(self, registry_id: str) -> None:
         """Create the store of that registry, unless it is there already."""
         self.create_folders()
+        text = json.dumps({"registry": registry_id, "format": _STORE_FORMAT}) + "\n"
         with self._translate_errors():
-            marker = self.root / _MARKER_NAME
-            if marker.exists():
-                self.refuse_other_registry(registry_id)
-                return
-            text = json.dumps({"registry": registry_id, "format": _STORE_FORMAT}) + "\n"
-            with atomic_write(marker) as temporary:
-                temporary.write_bytes(text.encode())
-                adopt_mode(temporary, self.root / "objects")
+            is_new = self.storage.write_document(_MARKER_KEY, text.encode(), "absent", shared=True)
+        if not is_new:
+            self.refuse_other_registry(registry_id)
 
-    def create_folders(self) -> None:
-        """Create the folders of a store, which belongs to nobody yet."""
+    def create_folders(self, *, with_objects: bool = True) -> None:
+        """Create what a store needs that belongs to nobody yet."""
         with self._translate_errors():
-            (self.root / "objects").mkdir(parents=True, exist_ok=True)
+            self.storage.prepare(with_objects=with_objects)
 
     def refuse_unwritable(self) -> None:
         """Raise `UnavailableError` where the store cannot be created, or is there and cannot be written."""
-        folder = self.root
-        while not folder.exists() and folder != folder.parent:
-            folder = folder.parent
-        if not folder.is_dir() or not may(folder, os.W_OK | os.X_OK):
-            what = "written" if folder == self.root else f"made in {str(folder)!r}"
-            problem = f"the store {str(self.root)!r} cannot be {what}"
-            if os.statvfs(folder).f_flag & os.ST_RDONLY:
-                raise UnavailableError(f"{problem}: {os.strerror(errno.EROFS)}", path=str(folder))
-            raise DeniedError(f"{problem}; {describe_owner(folder)}", path=str(folder))
+        self.storage.refuse_unwritable()
+
+    def list_names(self) -> list[str]:
+        """Return the names of all that is at the top of the store."""
+        with self.storage.translate_errors("read", ""):
+            return self.storage.list_names()
 
     def read_owner(self) -> str | None:
         """Return the Id of the registry to which the store belongs, None where there is no store."""
-        marker = self.root / _MARKER_NAME
+        marker = self.storage.locate(_MARKER_KEY)
         with self._translate_errors():
-            try:
-                with open_regular(marker) as file:
-                    owner = json.loads(file.read(_MAX_MARKER_SIZE))["registry"]
-            except FileNotFoundError:
-                return None
-            except (ValueError, LookupError, TypeError, RecursionError):
-                owner = None
+            document = self.storage.read_document(_MARKER_KEY, _MAX_MARKER_SIZE)
+        if document is None:
+            return None
+        try:
+            owner = json.loads(document.content)["registry"]
+        except (ValueError, LookupError, TypeError, RecursionError):
+            owner = None
         if not isinstance(owner, str) or not owner.isprintable():
-            raise CorruptionError(f"{str(marker)!r} is damaged: it names no registry", path=str(marker))
+            raise CorruptionError(f"{marker!r} is damaged: it names no registry", path=marker)
         return owner
 
     def refuse_other_registry(self, registry_id: str) -> None:
@@ -118,57 +111,58 @@ class ContentStore:
         owner = self.read_owner()
         if owner is None:
             raise UnavailableError(
-                f"there is no store {str(self.root)!r}", remedy=Remedy.CREATE_REGISTRY, path=str(self.root)
+                f"there is no store {self.place!r}", remedy=Remedy.CREATE_REGISTRY, path=self.place
             )
         if owner != registry_id:
             raise ConflictError(
-                f"the store {str(self.root)!r} belongs to registry {owner},"
-                f" the database to registry {registry_id}",
+                f"the store {self.place!r} belongs to registry {owner}, the database to registry {registry_id}",
                 store=owner,
                 database=registry_id,
             )
 
-    def add_object(self, source: Path, sha256: str, blake3: str | None = None) -> bool:
+    def add_object(self, source: Path | Source, sha256: str, blake3: str | None = None) -> bool:
         """Store a copy of `source`, whose checksum is known; return whether it was new or replaced a damaged one.
 
         The copy is verified, by its BLAKE3 where that is given, which is quicker: `RequestError` is raised where the
         source has changed.
         """
-        target = self.object_path(sha256)
         with self._translate_errors():
-            if _touch_if_intact(target, sha256):
-                return False
-            self._write_object(source, target, sha256, blake3)
-        return True
+            if self.storage.renew(_find_key(sha256)):
+                is_there = self._has_bytes(sha256)
+                if is_there:
+                    return False
+            else:  # what is there gets its new date, and sound bytes, from being stored again
+                is_there = self.storage.stat(_find_key(sha256)) is not None
+            self._put_object(source, sha256, blake3)
+        return not is_there
 
-    def replace_object(self, source: Path, sha256: str, stem: str) -> None:
+    def replace_object(self, source: Source, sha256: str, stem: str) -> None:
         """Put a verified copy of `source` in the place of an object that is missing or damaged, which is not read.
 
-        The temporary file is named `stem`.
+        Names of temporary files begin with `stem`.
         """
-        target = self.object_path(sha256)
         with self._translate_errors():
             self.create_folders()
-            self._write_object(source, target, sha256, None, stem)
+            self._put_object(source, sha256, None, stem)
 
-    def _write_object(
-        self, source: Path, target: Path, sha256: str, blake3: str | None, stem: str | None = None
+    def _put_object(
+        self, source: Path | Source, sha256: str, blake3: str | None, stem: str | None = None
     ) -> None:
-        if not target.parent.exists():
-            target.parent.mkdir(exist_ok=True)
-            sync_folder(target.parent.parent)
-        adopt_mode(target.parent, target.parent.parent)
-        with atomic_write(target, stem=stem) as temporary:
-            with translate_os_errors("read", source):
-                file = open_regular(source)
-            with file, temporary.open("wb") as copy:
-                digest = _copy_and_hash(file, copy, new_blake3() if blake3 else hashlib.sha256())
-            if digest != (blake3 or sha256):
-                raise RequestError(
-                    f"{str(source)!r} was changed while it was read; nothing was recorded",
-                    path=str(source),
-                )
-            temporary.chmod(0o444)
+        digest = new_blake3() if blake3 else hashlib.sha256()
+        wanted = FileSource(source) if isinstance(source, Path) else source
+        self.storage.put_object(_find_key(sha256), wanted, digest, blake3 or sha256, stem)
+
+    def get_source(self, sha256: str) -> Source:
+        """Return an object as what another store can add."""
+        return self.storage.get_source(_find_key(sha256))
+
+    def claim(self, name: str) -> AbstractContextManager[str]:
+        """Claim objects that take long to write; see `Storage.claim`."""
+        return self.storage.claim(name)
+
+    def has_claims(self, name: str) -> bool:
+        """Tell whether a killed process may have left files of a claim that this user can remove."""
+        return self.storage.has_claims(name)
 
     def read(self, sha256: str, size: int) -> bytes:
         """Return the bytes with that checksum; raises as `read_into`."""
@@ -179,22 +173,25 @@ class ContentStore:
 
         The bytes are verified when it returns: by the recorded BLAKE3 where it is given, which is quicker.
         """
-        path = self.object_path(sha256)
+        key = _find_key(sha256)
         name = f"object {sha256}"
-        where = f"the store {str(self.root)!r}"
+        where = f"the store {self.place!r}"
         with self._translate_errors():
-            file = _open_object(path)
-            if file is None:
-                if not os.path.lexists(path):
-                    refuse_left_out(self.root, sha256)
-                what = "is not a regular file in" if os.path.lexists(path) else "is missing from"
+            opened = self.storage.open_object(key)
+            if opened is None:
+                has_entry = self.storage.has_entry(key)
+                if not has_entry:
+                    refuse_left_out(self.storage, sha256)
+                what = "is not a regular file in" if has_entry else "is missing from"
                 raise CorruptionError(
-                    f"{name} {what} {where}", remedy=Remedy.REPAIR_STORE, sha256=sha256, path=str(path)
+                    f"{name} {what} {where}",
+                    remedy=Remedy.REPAIR_STORE,
+                    sha256=sha256,
+                    path=self.locate(sha256),
                 )
-            with file:
-                # Memory is allocated for the size on the disk: that of a document from elsewhere may be false.
-                size_on_disk = os.fstat(file.fileno()).st_size
-                head = file.read(min(max(size - buffer.nbytes, 0), size_on_disk))
+            with opened.file as file:
+                # Memory is allocated for the size that is stored: that of a document from elsewhere may be false.
+                head = file.read(min(max(size - buffer.nbytes, 0), opened.size))
                 tail = buffer[: file.readinto(buffer)]
                 is_whole = len(head) + len(tail) == size and not file.read(1)
         if not is_whole or (
@@ -204,7 +201,7 @@ class ContentStore:
                 f"{name} in {where} is damaged: its bytes have another checksum",
                 remedy=Remedy.REPAIR_STORE,
                 sha256=sha256,
-                path=str(path),
+                path=self.locate(sha256),
             )
         return head
 
@@ -232,56 +229,85 @@ class ContentStore:
     def has_bytes(self, sha256: str) -> bool:
         """Return whether the object has the bytes with that checksum, whatever else is recorded of it."""
         with self._translate_errors():
-            file = _open_object(self.object_path(sha256))
-            if file is None:
-                return False
-            with file:
-                return hashlib.file_digest(file, "sha256").hexdigest() == sha256
+            return self._has_bytes(sha256)
+
+    def _has_bytes(self, sha256: str) -> bool:
+        opened = self.storage.open_object(_find_key(sha256))
+        if opened is None:  # never stored, or just collected
+            return False
+        with opened.file as file:
+            return hashlib.file_digest(file, "sha256").hexdigest() == sha256
 
     def has_object(self, sha256: str) -> bool:
         """Return whether there is a file under that checksum; its bytes are not read."""
-        with self._translate_errors():
-            return _stat_uncached(self.object_path(sha256)) is not None
+        return self.stat_object(sha256) is not None
 
-    def list_objects(self) -> Iterator[Path]:
-        """Return every file below ``objects``, referred to or not, in the order of their names."""
-        with self._translate_errors():
-            return iter(sorted(path for path in (self.root / "objects").rglob("*") if path.is_file()))
+    def list_absent(self, sha256s: Collection[str]) -> list[str]:
+        """Return those of the checksums under which there is no file."""
+        if not sha256s:
+            return []
+        are_there = map_in_threads(self.has_object, sha256s, self.threads)
+        return [sha256 for sha256, is_there in zip(sha256s, are_there, strict=True) if not is_there]
 
-    def list_files(self) -> list[Path]:
-        """Return every file of the store, objects and temporary ones, except the marker."""
+    def stat_object(self, sha256: str) -> Entry | None:
+        """Return the size and the date of an object, None where there is none; its bytes are not read."""
+        return self.stat_file(_find_key(sha256))
+
+    def has_entry(self, sha256: str) -> bool:
+        """Tell whether anything is in the place of an object, also what is not one."""
         with self._translate_errors():
-            return [*sorted(self.root.glob(f"{TEMPORARY_PREFIX}*")), *self.list_objects()]
+            return self.storage.has_entry(_find_key(sha256))
+
+    def is_blocked(self, sha256: str) -> bool:
+        """Tell whether something is in the place of an object that cannot be replaced, as a folder."""
+        return self.storage.is_blocked(_find_key(sha256))
+
+    def find_file(self, sha256: str) -> Path | None:
+        """Return the file of an object, where the system can send it; None where its bytes go through."""
+        return self.storage.find_file(_find_key(sha256))
+
+    def list_objects(self) -> list[str]:
+        """Return the keys of all files below ``objects``, referred to or not, in their order."""
+        with self._translate_errors():
+            return self.storage.list_keys()
+
+    def list_files(self) -> list[str]:
+        """Return the keys of all files of the store, objects and temporary ones, except its documents."""
+        with self._translate_errors():
+            return [*self.storage.list_leftovers(), *self.storage.list_keys()]
 
     def note_left_out(self, part: SnapshotPart | None, sha256s: Iterable[str]) -> None:
         """Note that files were left out of a partial snapshot; forget those of former ones that are there by now."""
-        write_left_out_note(self.root, part, sha256s, self.has_object)
+        write_left_out_note(self.storage, part, sha256s, self.has_object)
 
-    def is_referenced(self, path: Path, referenced: Container[str]) -> bool:
-        """Tell whether the file is one of the objects with these checksums, by its name and folder."""
-        return path.stem in referenced and path == self.object_path(path.stem)
+    def is_referenced(self, key: str, referenced: Container[str]) -> bool:
+        """Tell whether the file is one of the objects with these checksums, by its key."""
+        match = _OBJECT_KEY.fullmatch(key)
+        return match is not None and match[2] in referenced
 
-    def stat_file(self, path: Path) -> tuple[int, float] | None:
+    def stat_file(self, key: str) -> Entry | None:
         """Return a file's size in bytes and when it was last stored (Unix seconds), None where it is gone."""
         with self._translate_errors():
-            status = _stat_uncached(path)
-        return None if status is None else (status.st_size, status.st_mtime)
+            return self.storage.stat(key)
 
-    def is_own_file(self, path: Path) -> bool:
+    def is_own_file(self, entry: Entry) -> bool:
         """Tell whether the file has a name that the store gives, that of an object or a temporary one."""
-        if path.is_symlink():
+        if entry.is_link:
             return False
-        return path.name.startswith(TEMPORARY_PREFIX) or (
-            path == self.object_path(path.stem) and re.fullmatch("[0-9a-f]{64}", path.stem) is not None
-        )
+        name = entry.key.rpartition("/")[2]
+        return name.startswith(TEMPORARY_PREFIX) or _OBJECT_KEY.fullmatch(entry.key) is not None
 
-    def remove_file(self, path: Path) -> None:
+    def remove_file(self, key: str) -> None:
         """Remove a file; that nothing refers to it is for the caller to know."""
         with self._translate_errors():
-            path.unlink()
+            self.storage.remove(key)
 
     def _translate_errors(self) -> AbstractContextManager[None]:
-        return translate_os_errors("used", self.root, f"the store {str(self.root)!r}")
+        return self.storage.translate_errors("used")
+
+
+def _find_key(sha256: str) -> str:
+    return f"objects/{sha256[:2]}/{sha256}.npy"
 
 
 def manifest_sha256(detector_type: str, kind: str, sha256s: Sequence[str | None]) -> str:
@@ -305,44 +331,3 @@ def name_use_in_errors(kind: str, gain_range: int, panel: str, version: int) -> 
             panel=panel,
             version=version,
         ) from None
-
-
-def _copy_and_hash(file: BufferedReader, copy: BufferedWriter, digest: Digest) -> str:
-    """Copy the rest of a file; return its digest."""
-    buffer = memoryview(bytearray(_CHUNK_SIZE))
-    while size := file.readinto(buffer):
-        digest.update(buffer[:size])
-        copy.write(buffer[:size])
-    return digest.hexdigest()
-
-
-def _touch_if_intact(path: Path, sha256: str) -> bool:
-    """Return whether the object is there and undamaged; it is dated now, so that it is not collected."""
-    with suppress(OSError):  # another user's file, or a read-only disk: `Backend.change` looks again
-        os.utime(path)
-    file = _open_object(path)
-    if file is None:  # never stored, or just collected
-        return False
-    with file:
-        return hashlib.file_digest(file, "sha256").hexdigest() == sha256
-
-
-def _stat_uncached(path: Path) -> os.stat_result | None:
-    """Return the status of a file, None where it is gone; opened, for a network file system to ask its server."""
-    file = _open_object(path)
-    if file is None:
-        return None
-    with file:
-        return os.fstat(file.fileno())
-
-
-def _open_object(path: Path) -> BufferedReader | None:
-    """Open an object to read; return None where there is no regular file."""
-    try:
-        return open_regular(path)
-    except (FileNotFoundError, NotADirectoryError, IsADirectoryError, IrregularFileError):
-        return None
-    except OSError as error:
-        if error.errno == errno.ELOOP:  # a link that leads to itself
-            return None
-        raise

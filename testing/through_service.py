@@ -125,7 +125,7 @@ def _take(ask: Callable[[], Any]) -> Any:
 
 
 def _ask_service(backend: Any, owner: type, name: str, values: tuple[Any, ...], options: Any) -> Any:
-    location = RegistryLocation(backend.database.url, backend.store.root)
+    location = RegistryLocation(backend.database.url, Path(backend.store.place))
     zone = backend.chosen_zone
     with serve_in_thread(location) as url:
         remote = RemoteRegistry(
@@ -138,7 +138,7 @@ def _ask_service(backend: Any, owner: type, name: str, values: tuple[Any, ...], 
             noun = getattr(remote, _QUESTIONS[owner][0]) if _QUESTIONS[owner][0] else remote
             answer = _take(lambda: getattr(noun, name)(*values, **options))
             if isinstance(answer, RegistryError):
-                answer.args = (str(answer).replace(f" of {url}", f" {str(backend.store.root)!r}"),)
+                answer.args = (str(answer).replace(f" of {url}", f" {backend.store.place!r}"),)
             return answer
 
 

@@ -16,6 +16,7 @@ from registry.exporters.assembly import Assembly, build_assemblies, read_arrays
 from registry.store import ContentStore
 from testing.panels import PANEL_A, PANEL_B, make_panel_array, write_panel_folder
 from testing.registries import RegistryLocation
+from testing.stores import find_object_path
 from tests.refusals import assert_refused
 
 DETECTOR = f"{PANEL_A}_{PANEL_B}"
@@ -51,7 +52,7 @@ def gain(opened: Registry, sqlite_location: RegistryLocation, tmp_path: Path) ->
 
 def object_of(assembly: Assembly, gain_range: int, panel: int) -> Path:
     constants = next(item for item in assembly.resolution.panels[panel].constants if item.kind == "gain")
-    return assembly.store.object_path(constants.files[gain_range].sha256)
+    return find_object_path(assembly.store, constants.files[gain_range].sha256)
 
 
 def damage(path: Path) -> None:

@@ -15,7 +15,6 @@ from registry import instants, schema
 from registry.api import Registry, backups, create_registry
 from registry.api.backups import restore_registry
 from registry.api.copies import copy_registry
-from registry.api.output_claims import claim_output
 from registry.authorship import build_signature
 from registry.database import migrations, transfer
 from registry.database.closing import record_closure
@@ -32,9 +31,11 @@ from registry.errors import (
     UnavailableError,
 )
 from registry.heads import Head, HeadFile, StoreHead
+from registry.storage.output_claims import claim_output
 from registry.store import ContentStore
 from testing.panels import PANEL_A, PANEL_B, write_panel_folder
 from testing.registries import DATABASES, RegistryLocation
+from testing.stores import list_object_paths
 from tests.cli import Calreg
 from tests.copies import fill_registry, forget_patterns, read_answers, read_facts, read_rows
 from tests.refusals import assert_refused
@@ -138,7 +139,7 @@ def test_a_later_backup_copies_what_is_new_and_replaces_the_database(
 ) -> None:
     small.backup(folder)
     first = _database(folder)
-    unchanged = {path: path.stat().st_mtime_ns for path in ContentStore(folder).list_objects()}
+    unchanged = {path: path.stat().st_mtime_ns for path in list_object_paths(ContentStore(folder))}
     arrays = write_panel_folder(tmp_path / "more", seed=7, kinds=["gain"])
     small.versions.add(PANEL_A, arrays, valid_from="20180101000000", kinds=["gain"])
     done = small.backup(folder)
@@ -152,7 +153,7 @@ def test_a_later_backup_copies_what_is_new_and_replaces_the_database(
 @pytest.mark.slow
 def test_no_file_of_a_backup_shares_its_bytes_with_the_store(small: Registry, folder: Path) -> None:
     small.backup(folder)
-    assert all(path.stat().st_nlink == 1 for path in ContentStore(folder).list_objects())
+    assert all(path.stat().st_nlink == 1 for path in list_object_paths(ContentStore(folder)))
 
 
 @pytest.mark.slow
@@ -187,7 +188,7 @@ def test_a_backup_with_verify_replaces_damaged_files(
     small: Registry, folder: Path, again: RegistryLocation, tmp_path: Path
 ) -> None:
     small.backup(folder)
-    damaged = next(iter(ContentStore(folder).list_objects()))
+    damaged = next(iter(list_object_paths(ContentStore(folder))))
     damaged.chmod(0o644)
     damaged.write_bytes(b"\0" * damaged.stat().st_size)
     assert small.backup(folder).files == 0  # its name and size are right
@@ -260,7 +261,7 @@ def test_a_folder_of_another_registry_or_with_other_files_is_refused(
     with assert_refused(ConflictError, store=other.id, database=small.id):
         small.backup(folder)
     assert {path: path.stat().st_mtime_ns for path in folder.rglob("*")} == before
-    store = small._backend.store.root
+    store = Path(small._backend.store.place)
     for path in (tmp_path / "made", store, store / "backup", store / "objects"):
         with assert_refused(ConflictError, path=str(path)):
             small.backup(path)
@@ -323,7 +324,7 @@ def test_a_restoration_that_was_killed_after_its_commit_is_completed_by_the_same
         patch.setattr(backups.RestoredHead, "confirm", interrupt)
         with pytest.raises(KeyboardInterrupt):
             _restore(folder, again)
-    missing = next(iter(ContentStore(again.store).list_objects()))
+    missing = next(iter(list_object_paths(ContentStore(again.store))))
     missing.unlink()
     done = restore_registry(folder, again.database, again.store)
     assert (done.revision, done.files, done.files_there, done.rows) == (2, 1, 2, {})

@@ -24,6 +24,7 @@ from registry.errors import (
 )
 from testing.panels import write_panel_folder
 from testing.registries import RegistryLocation
+from testing.stores import find_object_path
 from tests.refusals import assert_refused
 
 pytestmark = [pytest.mark.small_panels, pytest.mark.slow]
@@ -51,7 +52,7 @@ def filled(sqlite_location: RegistryLocation, tmp_path: Path) -> Iterator[Regist
 
 def find_object(registry: Registry, version: int, gain_range: int = 0) -> Path:
     _, files = registry.versions.show(version)
-    return registry._backend.store.object_path(files[gain_range].sha256)
+    return find_object_path(registry._backend.store, files[gain_range].sha256)
 
 
 def damage(path: Path) -> None:
@@ -179,7 +180,7 @@ def test_an_index_means_what_it_means_to_numpy(filled: Registry) -> None:
 
 def test_an_index_that_numpy_refuses_is_an_index_error_and_reads_nothing(filled: Registry) -> None:
     gain = filled.constants(RUN, lazy=True)["pixel_gain"]
-    shutil.rmtree(filled._backend.store.root)
+    shutil.rmtree(Path(filled._backend.store.place))
     for key in (3, -4, (0, 4), (0, 0, 4), (0, 0, 0, 0, 0), (..., ...), "gain", 1.5, (0, [1.5]), (0, [True])):
         with pytest.raises(IndexError):
             gain[key]
@@ -228,7 +229,7 @@ def test_a_store_that_is_gone_or_of_another_registry_is_refused(
     filled: Registry, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     gain = filled.constants(RUN, lazy=True)["pixel_gain"]
-    root = filled._backend.store.root
+    root = Path(filled._backend.store.place)
     monkeypatch.chdir(tmp_path)
     marker = (root / "registry.json").read_text()
     (root / "registry.json").write_text(marker.replace(filled.id, filled.id[:-1] + "x"))
@@ -258,7 +259,7 @@ def test_a_lazy_array_is_read_in_a_forked_worker_and_after_pickling(filled: Regi
     assert pickle.loads(os.read(reader, 1 << 16)) == expected  # noqa: S301
     os.close(reader)
     os.close(writer)
-    shutil.rmtree(filled._backend.store.root)
+    shutil.rmtree(Path(filled._backend.store.place))
     with pytest.raises(UnavailableError):
         read_in_worker(copied["pixel_gain"])
 

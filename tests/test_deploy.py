@@ -31,6 +31,7 @@ from testing.panels import (
     write_panel_folder,
 )
 from testing.registries import RegistryLocation
+from testing.stores import find_object_path
 from tests.cli import Calreg
 from tests.psana_readers import find_file_for_run, read_newer
 from tests.refusals import assert_refused
@@ -369,7 +370,7 @@ def test_a_damaged_stored_file_stops_its_deployment_and_no_check_of_others(
     registry.deploy("xcs1", tmp_path / "calib", types=[OFFSET])
     array = registry.constants("exp=xcs1:run=136", types=[GAIN]).provenance
     file = array.resolution.panels[0].constants[0].files[0]
-    damaged = registry._backend.store.object_path(file.sha256)
+    damaged = find_object_path(registry._backend.store, file.sha256)
     damaged.chmod(0o644)
     damaged.write_bytes(bytes(damaged.stat().st_size))
     with assert_refused(CorruptionError, file.sha256, problems=1):

@@ -224,7 +224,7 @@ def store(tmp_path: Path) -> Iterator[Path]:
         for constants in document.resolution.panels[seed].constants:
             for file in constants.files:
                 objects.add_object(folder / f"g{file.gain_range}_{constants.kind}.npy", file.sha256)
-    return objects.root
+    return Path(objects.place)
 
 
 @pytest.mark.parametrize("name", FORMATS)
@@ -241,5 +241,5 @@ def test_a_document_of_format_1_is_replayed_bit_for_bit(store: Path, tmp_path: P
     with assert_refused(ConflictError, store=document.registry.id[:-1] + "0"):
         other = ContentStore(tmp_path / "other")
         other.create(document.registry.id[:-1] + "0")
-        replay(path, tmp_path / "more", NOWHERE, other.root)
+        replay(path, tmp_path / "more", NOWHERE, other.place)
     assert verify_export(done.provenance, NOWHERE, store).problems == ()

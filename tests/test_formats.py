@@ -164,7 +164,7 @@ def test_existing_files_stay_without_force_and_a_refused_export_leaves_nothing(
     assert not (tmp_path / "new").exists()
     done = own.export(RUN, tmp_path / "out", format=form, as_of=6, force=True)
     assert contents(tmp_path / "out").keys() == before.keys()
-    assert verify_export(done.provenance, NOWHERE, own._backend.store.root).problems == ()
+    assert verify_export(done.provenance, NOWHERE, Path(own._backend.store.place)).problems == ()
 
 
 @pytest.mark.slow
@@ -186,7 +186,7 @@ def test_an_export_that_was_killed_after_its_document_was_placed_is_taken_for_it
     done = own.export(RUN, tmp_path / "out", format=form)
     assert {path: path.read_bytes() for path in before} == before
     assert (done.recorded, len(done.notes), len(list(own.exports.list()))) == (True, 1, known + 1)
-    assert verify_export(done.provenance, NOWHERE, own._backend.store.root).problems == ()
+    assert verify_export(done.provenance, NOWHERE, Path(own._backend.store.place)).problems == ()
     for path, content in before.items():
         if path.name != "HISTORY":
             path.write_bytes(content + b" ")
@@ -203,11 +203,11 @@ def test_a_changed_file_is_reported_with_the_panel_whose_values_differ(
     done = known.export(RUN, tmp_path / "out", format=form, types=["pixel_offset"])
     path = Path(done.outputs[0].path)
     change(path, form)
-    verification = verify_export(done.provenance, NOWHERE, known._backend.store.root)
+    verification = verify_export(done.provenance, NOWHERE, Path(known._backend.store.place))
     assert [problem.path for problem in verification.problems] == [str(path)]
     for text in (str(path), "pixel_offset", "gain range 2 of panel 1"):
         assert text in verification.notes[0]
-    replay(done.provenance, tmp_path / "again", NOWHERE, known._backend.store.root)
+    replay(done.provenance, tmp_path / "again", NOWHERE, Path(known._backend.store.place))
 
 
 def change(path: Path, form: str) -> None:
@@ -256,11 +256,11 @@ def test_an_edited_document_is_not_replayed(known: Registry, tmp_path: Path, for
         edit(edited)
         (tmp_path / "edited.json").write_text(json.dumps(edited))
         with pytest.raises(refusal) as refused:
-            replay(tmp_path / "edited.json", tmp_path / "again", NOWHERE, known._backend.store.root)
+            replay(tmp_path / "edited.json", tmp_path / "again", NOWHERE, Path(known._backend.store.place))
         assert type(refused.value) is refusal
         assert not (tmp_path / "again").exists()
         with contextlib.suppress(DocumentError):
-            assert verify_export(tmp_path / "edited.json", NOWHERE, known._backend.store.root).problems
+            assert verify_export(tmp_path / "edited.json", NOWHERE, Path(known._backend.store.place)).problems
 
 
 @pytest.mark.slow
@@ -285,7 +285,7 @@ def test_dark_constants_are_exported_in_every_format_with_flags_as_integers(
         for name, kind in zip(types, kinds, strict=True):
             assert exported[name].tobytes() == stack_files(tmp_path / "dark", kind).tobytes()
             assert exported[name].dtype == np.dtype("u8" if kind == "status" else "f4")
-        assert verify_export(done.provenance, NOWHERE, own._backend.store.root).problems == ()
+        assert verify_export(done.provenance, NOWHERE, Path(own._backend.store.place)).problems == ()
 
 
 @pytest.mark.slow
@@ -312,7 +312,7 @@ def test_another_detector_type_is_exported_in_every_format_with_its_own_shape_an
         (array,) = arrays_of(form, {"pixel_gain": Path(done.outputs[0].path)}).values()
         assert array.shape == (7, 1, 4, 6)
         assert array.tobytes() == expected.tobytes()
-        replay(done.provenance, tmp_path / "again" / form, NOWHERE, own._backend.store.root)
+        replay(done.provenance, tmp_path / "again" / form, NOWHERE, Path(own._backend.store.place))
         assert contents(tmp_path / "again" / form) == contents(tmp_path / form)
     home = f"Epix10kaQuad::CalibV1/{source}"
     assert sorted(contents(tmp_path / "psana")) == [
@@ -379,10 +379,10 @@ def test_without_h5py_the_error_says_which_package_to_install(
     assert caught.value.code == 8
     assert not (tmp_path / "new").exists()
     with pytest.raises(UnavailableError, match=install):
-        replay(done.provenance, tmp_path / "new", NOWHERE, known._backend.store.root)
+        replay(done.provenance, tmp_path / "new", NOWHERE, Path(known._backend.store.place))
     with pytest.raises(UnavailableError, match=install):
         known.identify(tmp_path / "other.h5")
-    verification = verify_export(done.provenance, NOWHERE, known._backend.store.root)
+    verification = verify_export(done.provenance, NOWHERE, Path(known._backend.store.place))
     assert verification.problems == ()
     assert "h5py" in verification.notes[0]
 
@@ -392,7 +392,7 @@ def test_without_room_for_a_temporary_file_verification_notes_that_the_arrays_we
 ) -> None:
     done = known.export(RUN, tmp_path / "out", format="hdf5")
     monkeypatch.setattr(tempfile, "tempdir", str(tmpfs("size=8k")))
-    verification = verify_export(done.provenance, NOWHERE, known._backend.store.root)
+    verification = verify_export(done.provenance, NOWHERE, Path(known._backend.store.place))
     assert verification.problems == ()
     assert "No space left on device" in verification.notes[0]
 
@@ -403,14 +403,14 @@ def test_different_bytes_of_another_hdf5_library_are_not_blamed_on_the_document(
     done = known.export(RUN, tmp_path / "out", format="hdf5")
     monkeypatch.setattr(formats, "version", lambda _: "99.0")
     replay(
-        done.provenance, tmp_path / "same", NOWHERE, known._backend.store.root
+        done.provenance, tmp_path / "same", NOWHERE, Path(known._backend.store.place)
     )  # the bytes decide, not the label
     values = json.loads(Path(done.provenance).read_bytes())
     for output in values["outputs"]:
         output["sha256"] = "0" * 64
     (tmp_path / "edited.json").write_text(json.dumps(values))
     with pytest.raises(CorruptionError, match=rf"h5py 99\.0 .*'{h5py.__version__}'"):
-        replay(tmp_path / "edited.json", tmp_path / "again", NOWHERE, known._backend.store.root)
+        replay(tmp_path / "edited.json", tmp_path / "again", NOWHERE, Path(known._backend.store.place))
 
 
 # --- lcls2

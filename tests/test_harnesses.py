@@ -39,6 +39,7 @@ from registry.records import Problem, Revision, Verification
 from registry.store import ContentStore
 from testing.panels import PANELS
 from testing.registries import DATABASES, RegistryFactory
+from testing.stores import find_object_path
 from tests.selection import keep_first, keep_first_rows
 
 
@@ -219,7 +220,7 @@ def test_the_harness_reports_a_fault_that_verify_does_not_detect(
         try:
             return real(store, sha256, size, buffer, *digests)
         except CorruptionError:
-            content = store.object_path(sha256).read_bytes()
+            content = find_object_path(store, sha256).read_bytes()
             buffer[:] = content[len(content) - buffer.nbytes :]
             return content[: len(content) - buffer.nbytes]
 

@@ -187,7 +187,7 @@ def test_a_process_that_is_forked_during_a_write_does_not_keep_the_lock(
 def test_a_writer_waits_for_another_only_so_long(
     sqlite_location: RegistryLocation, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("registry.folder_locks._PATIENCE_SECONDS", 0)
+    monkeypatch.setattr("registry.storage.folder_locks._PATIENCE_SECONDS", 0)
     heads = HeadFile(sqlite_location.store)
     with heads.lock(), assert_refused(UnavailableError, str(sqlite_location.store)):
         record(sqlite_location, 0)
@@ -516,7 +516,7 @@ def test_a_read_only_store_takes_facts_without_files(
         raise OSError(errno.EROFS, os.strerror(errno.EROFS))
 
     with sqlite_location.open() as registry, monkeypatch.context() as patch:
-        patch.setattr("registry.heads.atomic_write", refuse)
+        patch.setattr("registry.storage.folder.atomic_write", refuse)
         outcome = registry.panels.add(PANELS[0])
     assert outcome.revision == 1
     assert any("head.json" in note for note in outcome.notes)

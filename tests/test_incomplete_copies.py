@@ -7,7 +7,6 @@ from typing import Any
 
 import pytest
 
-from registry import store
 from registry.api import Registry
 from registry.api.backups import restore_registry
 from registry.api.copies import copy_registry
@@ -15,9 +14,11 @@ from registry.api.forks import fork_registry
 from registry.api.incomplete_copies import FILE_NAME, note_missing_files, read_missing_files
 from registry.errors import ConflictError, CorruptionError, UnavailableError
 from registry.records import FileUse, MissingFile
+from registry.storage import folder, sources
 from registry.store import ContentStore
 from testing.panels import PANEL_A, PANEL_B, write_panel_folder
 from testing.registries import RegistryLocation
+from testing.stores import find_object_path, list_object_paths
 from tests.cli import Calreg
 from tests.refusals import assert_refused
 
@@ -45,7 +46,7 @@ def new(tmp_path: Path) -> RegistryLocation:
 
 def _object(registry: Registry, version: int, gain_range: int) -> Path:
     _, files = registry.versions.show(version)
-    return registry._backend.store.object_path(files[gain_range].sha256)
+    return find_object_path(registry._backend.store, files[gain_range].sha256)
 
 
 def _damage(path: Path) -> None:
@@ -76,7 +77,7 @@ def test_every_copy_but_a_fork_is_finished_without_damaged_and_missing_files_and
     sources = [damaged, missing]
     if verb == "restore":
         small.backup(tmp_path / "backup")
-        sources = [ContentStore(tmp_path / "backup").object_path(path.stem) for path in sources]
+        sources = [find_object_path(ContentStore(tmp_path / "backup"), path.stem) for path in sources]
     _damage(sources[0])
     sources[1].unlink()
     facts = {} if verb == "fork" else {"files": 4, "revision": 4}
@@ -90,7 +91,7 @@ def test_every_copy_but_a_fork_is_finished_without_damaged_and_missing_files_and
     }
     assert all(str(uses[sha256]) in file.problem for sha256, file in listed.items())
     assert {file.sha256: file for file in read_missing_files(ContentStore(new.store))} == listed
-    assert len(list(ContentStore(new.store).list_objects())) == 4
+    assert len(list(list_object_paths(ContentStore(new.store)))) == 4
     assert new.file.exists() is (verb not in {"backup", "fork"})
     if new.file.exists():
         with new.open() as registry:
@@ -112,7 +113,7 @@ def test_the_same_command_completes_an_incomplete_copy_when_the_files_are_sound_
         small.versions.add(panel, tmp_path / f"made-{seed}", valid_from="beginning", kinds=["gain"])
     _make_copy(verb, small, sqlite_location, new)
     assert not (new.store / FILE_NAME).exists()
-    assert len(list(ContentStore(new.store).list_objects())) == 6
+    assert len(list(list_object_paths(ContentStore(new.store)))) == 6
 
 
 @pytest.mark.slow
@@ -123,20 +124,23 @@ def test_the_restoration_of_an_incomplete_backup_says_why_files_are_missing(
     _damage(damaged)
     with assert_refused(CorruptionError):
         small.backup(tmp_path / "backup")
-    with assert_refused(CorruptionError, damaged.stem, str(small._backend.store.root), PANEL_A, problems=1):
+    with assert_refused(
+        CorruptionError, damaged.stem, str(Path(small._backend.store.place)), PANEL_A, problems=1
+    ):
         restore_registry(tmp_path / "backup", new.database, new.store)
 
 
 def _forbid_reading(patch: pytest.MonkeyPatch, path: Path) -> None:
     """Forbid to read a file, as its mode would, which root may read all the same."""
-    open_regular = store.open_regular
+    open_regular = folder.open_regular
 
     def refuse(wanted: Path) -> Any:
         if wanted == path:
             raise PermissionError(errno.EACCES, "Permission denied", str(path))
         return open_regular(wanted)
 
-    patch.setattr(store, "open_regular", refuse)
+    for module in (folder, sources):
+        patch.setattr(module, "open_regular", refuse)
 
 
 @pytest.mark.slow
@@ -152,7 +156,7 @@ def test_a_file_that_may_not_be_read_is_unavailable_and_ends_no_copy_that_could_
     path = _object(small, 1, 1)
     if verb == "restore":
         small.backup(tmp_path / "backup")
-        path = ContentStore(tmp_path / "backup").object_path(path.stem)
+        path = find_object_path(ContentStore(tmp_path / "backup"), path.stem)
     with monkeypatch.context() as patch:
         _forbid_reading(patch, path)
         with assert_refused(UnavailableError, path.stem, PANEL_A, problems=1):
@@ -160,7 +164,7 @@ def test_a_file_that_may_not_be_read_is_unavailable_and_ends_no_copy_that_could_
     assert new.file.exists() is (verb == "snapshot")
     _make_copy(verb, small, sqlite_location, new)
     assert not (new.store / FILE_NAME).exists()
-    assert len(list(ContentStore(new.store).list_objects())) == 6
+    assert len(list(list_object_paths(ContentStore(new.store)))) == 6
 
 
 def test_damage_outweighs_what_may_not_be_read(
@@ -200,8 +204,8 @@ def test_a_note_that_cannot_be_read_says_nothing_and_is_written_anew(tmp_path: P
     assert read_missing_files(objects) == (missing,)
     note_missing_files(objects, [])
     assert read_missing_files(objects) == (missing,)
-    objects.object_path(missing.sha256).parent.mkdir()
-    objects.object_path(missing.sha256).touch()
+    find_object_path(objects, missing.sha256).parent.mkdir()
+    find_object_path(objects, missing.sha256).touch()
     note_missing_files(objects, [])
     assert not (tmp_path / FILE_NAME).exists()
 

@@ -16,9 +16,9 @@ from registry import provenance
 from registry.api.backups import FILE_NAME
 from registry.api.copies import copy_registry
 from registry.api.forks import fork_registry
-from registry.api.output_claims import claim_output, remove_dead_files
 from registry.errors import ClosedError, ConflictError, Remedy
 from registry.heads import Head, HeadFile, StoreHead
+from registry.storage.output_claims import claim_output, remove_dead_files
 from testing.panels import PANEL_A
 from testing.registries import RegistryFactory, RegistryLocation
 from tests.refusals import assert_refused

@@ -10,14 +10,15 @@ from typing import Any
 import numpy as np
 import pytest
 
-from registry import store
 from registry.api import Registry
 from registry.api.export_verification import verify_export
 from registry.api.replays import replay
 from registry.errors import CorruptionError, RegistryError, UnavailableError
 from registry.records import FileUse
+from registry.storage import folder
 from testing.panels import PANEL_A, PANEL_B, write_panel_folder
 from testing.registries import RegistryLocation
+from testing.stores import find_object_path
 from tests.refusals import assert_refused
 from tests.test_deploy import write_as_the_old_tool
 from tests.test_deployed_ranges import GAIN, HOME, OFFSET, day, fill, list_ranges
@@ -35,7 +36,7 @@ USES = {
 
 def find_object(registry: Registry, use: FileUse) -> Path:
     _, files = registry.versions.show(use.version)
-    return registry._backend.store.object_path(files[use.gain_range].sha256)
+    return find_object_path(registry._backend.store, files[use.gain_range].sha256)
 
 
 def damage(path: Path) -> None:
@@ -175,19 +176,19 @@ def test_files_that_may_not_be_read_are_not_called_damaged(
 ) -> None:
     fill(registry, tmp_path)
     denied = {find_object(registry, use) for use in USES}
-    open_regular = store.open_regular
+    open_regular = folder.open_regular
 
     def refuse(path: Path) -> Any:
         if path in denied:
             raise PermissionError(errno.EACCES, "Permission denied", str(path))
         return open_regular(path)
 
-    monkeypatch.setattr(store, "open_regular", refuse)
+    monkeypatch.setattr(folder, "open_regular", refuse)
     with assert_refused(UnavailableError, problems=3) as caught:
         registry.export(RUN, tmp_path / "out")
     assert list_damaged_uses(caught.value) == USES
     monkeypatch.undo()
     damage(find_object(registry, FileUse("gain", 1, PANEL_A, 5)))
-    monkeypatch.setattr(store, "open_regular", refuse)
+    monkeypatch.setattr(folder, "open_regular", refuse)
     with assert_refused(CorruptionError, problems=4):
         registry.export(RUN, tmp_path / "out")

@@ -133,7 +133,7 @@ def test_a_file_has_no_times_and_another_process_writes_the_same_bytes(
         "import sys; from testing.panels import use_small_panels; from registry import replay\n"
         "with use_small_panels(): replay(*sys.argv[1:])"
     )
-    arguments = (done.provenance, str(tmp_path / "again"), NOWHERE, str(filled._backend.store.root))
+    arguments = (done.provenance, str(tmp_path / "again"), NOWHERE, str(Path(filled._backend.store.place)))
     subprocess.run([sys.executable, "-c", script, *arguments], check=True)
     first, second = (tmp_path / name / "constants.h5" for name in ("out", "again"))
     assert first.read_bytes() == second.read_bytes()
@@ -145,7 +145,7 @@ def test_a_file_has_no_times_and_another_process_writes_the_same_bytes(
 def test_a_document_says_the_layout_of_its_files_and_is_replayed_in_it(
     filled: Registry, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    store = filled._backend.store.root
+    store = Path(filled._backend.store.place)
     assert provenance.read(Path(filled.export(RUN, tmp_path / "npy").provenance)).layout == 1
     done = filled.export(RUN, tmp_path / "new", format="hdf5")
     assert provenance.read(Path(done.provenance)).layout == 2

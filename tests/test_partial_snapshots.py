@@ -19,6 +19,7 @@ from registry.store import ContentStore
 from testing.panels import PANEL_A, PANEL_B, PANEL_C, SOURCE, write_panel_folder
 from testing.registries import RegistryLocation
 from testing.services import serve_in_thread
+from testing.stores import find_object_path, list_object_paths
 from tests.cli import Calreg
 from tests.refusals import assert_refused
 from tests.test_interruptions import NEVER, interrupt
@@ -59,7 +60,7 @@ def taken(tmp_path: Path) -> RegistryLocation:
 
 
 def count_objects(store: Path) -> int:
-    return len(list(ContentStore(store).list_objects()))
+    return len(list(list_object_paths(ContentStore(store))))
 
 
 def test_an_experiment_is_handed_over_with_all_rows_and_the_files_of_every_panel_it_ever_read_out(
@@ -105,7 +106,7 @@ def test_a_needed_file_that_is_missing_is_damage_and_one_that_was_left_out_is_no
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     small.snapshot(taken.file, experiments=["xcsa"])
-    needed = next(iter(ContentStore(taken.store).list_objects()))
+    needed = next(iter(list_object_paths(ContentStore(taken.store))))
     needed.unlink()
     calreg = Calreg(taken, monkeypatch)
     verified = calreg("verify", "--json")
@@ -136,7 +137,7 @@ def test_the_store_of_a_partial_snapshot_lacks_what_another_one_needs(
 
 def find_object(registry: Registry, version: int, store: Path) -> Path:
     _, files = registry.versions.show(version + 1)
-    return ContentStore(store).object_path(files[0].sha256)
+    return find_object_path(ContentStore(store), files[0].sha256)
 
 
 def test_requests_are_a_union_and_unknown_ones_are_refused_with_near_names(
@@ -166,7 +167,7 @@ def test_partial_snapshots_share_a_store_and_a_whole_one_completes_it(
         with location.open() as part:
             assert part.verify().problems == ()
     assert not (taken.store / "left-out.json").exists()
-    for path in ContentStore(taken.store).list_objects():
+    for path in list_object_paths(ContentStore(taken.store)):
         path.unlink()
     with other.open() as part:
         assert len(part.verify().problems) == 6
@@ -176,7 +177,7 @@ def test_the_same_request_again_completes_and_another_one_is_refused(
     small: Registry, taken: RegistryLocation
 ) -> None:
     small.snapshot(taken.file, experiments=["xcsa"])
-    next(iter(ContentStore(taken.store).list_objects())).unlink()
+    next(iter(list_object_paths(ContentStore(taken.store)))).unlink()
     again = small.snapshot(taken.file, experiments=["xcsa"])
     assert (again.files, again.files_there) == (1, 11)
     for request in ({}, {"experiments": ["xcsb"]}, {"experiments": ["xcsa"], "panels": [PANEL_B]}):
@@ -234,10 +235,12 @@ def test_a_killed_partial_snapshot_is_completed(sqlite_location: RegistryLocatio
 def test_a_part_beside_the_store_of_the_registry_says_that_all_files_are_there(
     small: Registry, tmp_path: Path
 ) -> None:
-    beside = small.snapshot(tmp_path / "part.sqlite", experiments=["xcsa"], store=small._backend.store.root)
+    beside = small.snapshot(
+        tmp_path / "part.sqlite", experiments=["xcsa"], store=Path(small._backend.store.place)
+    )
     assert beside.files == 0
     assert [note for note in beside.notes if "the registry's own" in note]
-    whole = small.snapshot(tmp_path / "whole.sqlite", store=small._backend.store.root)
+    whole = small.snapshot(tmp_path / "whole.sqlite", store=Path(small._backend.store.place))
     assert not [note for note in whole.notes if "the registry's own" in note]
 
 

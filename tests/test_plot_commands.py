@@ -15,6 +15,7 @@ from registry.plots import constants, detector, differences, trend, validity
 from registry.records import InlinePicture
 from testing.panels import NEW_A, PANEL_A, PANEL_B, PANEL_C, use_small_panels, write_panel_folder
 from testing.registries import RegistryLocation
+from testing.stores import find_object_path
 from tests.cli import Calreg
 from tests.conftest import make_location
 from tests.refusals import assert_refused
@@ -380,7 +381,7 @@ def test_a_damaged_file_is_named_and_no_picture_is_made(
     with sqlite_location.open() as registry:
         fill_registry(registry, tmp_path)
         damaged = registry.versions.show(3)[1][1].sha256
-        path = registry._backend.store.object_path(damaged)
+        path = find_object_path(registry._backend.store, damaged)
         path.chmod(0o644)
         content = bytearray(path.read_bytes())
         content[-1] ^= 1

@@ -34,6 +34,7 @@ from registry.errors import (
 from registry.files import FlushingFile
 from testing.panels import PANEL_A, PANEL_B, use_panel_shape, use_small_panels, write_panel_folder
 from testing.registries import RegistryLocation
+from testing.stores import find_object_path
 from tests.cli import Calreg
 from tests.conftest import make_location
 from tests.psana_readers import find_file_for_run, read_newer, read_older
@@ -248,7 +249,7 @@ def test_line_ends_and_keys_in_names_are_escaped(
         assert line.isprintable()
         assert line.isascii()
         assert r"/a\x20b\n#\x20SHAPE" in line
-    assert verify_export(done.provenance, NOWHERE, known._backend.store.root).problems == ()
+    assert verify_export(done.provenance, NOWHERE, Path(known._backend.store.place)).problems == ()
 
 
 def test_a_folder_that_the_framework_reads_only_ever_has_whole_files(
@@ -405,7 +406,7 @@ def test_a_range_that_extends_beyond_a_version_is_warned_about_by_the_start_time
     assert not (tmp_path / "4").exists()
     # Verification asks as of the revision of the document.
     verification = verify_export(
-        done.provenance, anywhere._backend.database.name, anywhere._backend.store.root
+        done.provenance, anywhere._backend.database.name, Path(anywhere._backend.store.place)
     )
     assert verification.problems == ()
 
@@ -435,7 +436,7 @@ def test_a_detector_id_is_deployed_for_the_source_and_runs_that_are_given(
     done = anywhere.export(PANEL_B, tmp_path / "calib", format="psana", at=BEGIN, source=SOURCE, first_run=0)
     assert done.provenance == str(tmp_path / "calib" / GROUP / "0-end-pixel_gain-pixel_offset.json")
     verification = verify_export(
-        done.provenance, anywhere._backend.database.name, anywhere._backend.store.root
+        done.provenance, anywhere._backend.database.name, Path(anywhere._backend.store.place)
     )
     assert (verification.problems, verification.notes) == ((), ())
 
@@ -505,7 +506,7 @@ def test_a_damaged_input_of_the_last_array_stops_the_writing_and_nothing_is_left
     own: Registry, tmp_path: Path
 ) -> None:
     last = own.constants(RUN).provenance.resolution.panels[-1].constants[-1]
-    damaged = own._backend.store.object_path(last.files[-1].sha256)
+    damaged = find_object_path(own._backend.store, last.files[-1].sha256)
     damaged.chmod(0o644)
     damaged.write_bytes(bytes(damaged.stat().st_size))
     before = threading.active_count()

@@ -24,6 +24,7 @@ from registry.heads import StoreHead
 from registry.store import ContentStore
 from testing.panels import PANEL_A, PANEL_B, write_panel_folder
 from testing.registries import RegistryLocation
+from testing.stores import list_object_paths
 from tests.cli import Calreg
 from tests.copies import fill_registry, read_facts
 from tests.heads import KILLED, Copy, head_of, list_broken_seals, read_chain, read_state, record
@@ -278,7 +279,7 @@ def test_a_fork_needs_a_comment(filled: RegistryLocation, target: RegistryLocati
 def test_a_registry_without_its_files_is_not_forked(
     filled: RegistryLocation, target: RegistryLocation
 ) -> None:
-    lost = next(iter(ContentStore(filled.store).list_objects()))
+    lost = next(iter(list_object_paths(ContentStore(filled.store))))
     lost.unlink()
     with assert_refused(CorruptionError, lost.stem):
         fork(filled, target)

@@ -29,6 +29,7 @@ from registry.records import FileUse, MendedFile, Repair
 from registry.store import ContentStore
 from testing.panels import PANEL_A, PANEL_B, write_panel_folder
 from testing.registries import RegistryLocation
+from testing.stores import find_object_path
 from tests.cli import Calreg
 from tests.conftest import act_as_ordinary_user
 from tests.refusals import assert_refused
@@ -56,7 +57,7 @@ def small(sqlite_location: RegistryLocation, tmp_path: Path) -> Iterator[Registr
 
 def find_object(store: Path, registry: Registry, version: int, gain_range: int) -> Path:
     _, files = registry.versions.show(version)
-    return ContentStore(store).object_path(files[gain_range].sha256)
+    return find_object_path(ContentStore(store), files[gain_range].sha256)
 
 
 def damage(path: Path) -> None:
@@ -135,12 +136,12 @@ def test_a_damaged_file_of_the_copy_replaces_nothing_and_a_file_that_it_lacks_is
     for path in (both, sound):
         damage(path)
     lacking.unlink()
-    damage(backup.object_path(both.stem))
-    backup.object_path(lacking.stem).unlink()
+    damage(find_object_path(backup, both.stem))
+    find_object_path(backup, lacking.stem).unlink()
     before = both.read_bytes(), both.stat().st_ino
     calreg = Calreg(sqlite_location, monkeypatch)
-    planned = calreg("repair", "--from", str(backup.root), "--dry-run", "--json")
-    done = calreg("repair", "--from", str(backup.root), "--json")
+    planned = calreg("repair", "--from", str(Path(backup.place)), "--dry-run", "--json")
+    done = calreg("repair", "--from", str(Path(backup.place)), "--json")
     assert (planned.code, done.code) == (6, 6)
     assert [file["sha256"] for file in done.json["mended"]] == [sound.stem]
     assert {file["sha256"]: (file["damage"], file["copy_damage"]) for file in done.json["unmended"]} == {
@@ -150,7 +151,7 @@ def test_a_damaged_file_of_the_copy_replaces_nothing_and_a_file_that_it_lacks_is
     assert all(f"of panel {PANEL_A}, version 1" in file["problem"] for file in done.json["unmended"])
     assert (both.read_bytes(), both.stat().st_ino) == before
     assert not lacking.exists()
-    quiet = calreg("repair", "--from", str(backup.root), "-q")
+    quiet = calreg("repair", "--from", str(Path(backup.place)), "-q")
     assert (quiet.code, quiet.stdout) == (6, "")
     assert both.stem in quiet.stderr
 
@@ -162,10 +163,10 @@ def test_what_nothing_refers_to_is_neither_mended_nor_brought(
     stray, other = "ab" * 32, "cd" * 32
     objects, backup = ContentStore(sqlite_location.store), ContentStore(tmp_path / "backup")
     for store, sha256 in ((objects, stray), (backup, stray), (backup, other)):
-        store.object_path(sha256).parent.mkdir(exist_ok=True)
-        store.object_path(sha256).write_bytes(store.root.name.encode())
-    assert summarise(small.repair(backup.root)) == ([], [])
-    assert objects.object_path(stray).read_bytes() == b"store"
+        find_object_path(store, sha256).parent.mkdir(exist_ok=True)
+        find_object_path(store, sha256).write_bytes(Path(store.place).name.encode())
+    assert summarise(small.repair(Path(backup.place))) == ([], [])
+    assert find_object_path(objects, stray).read_bytes() == b"store"
     assert not objects.has_object(other)
 
 

@@ -260,8 +260,8 @@ def test_an_lcls2_array_is_indexed_by_segment_number_and_absent_panels_are_zeros
         assert (fields["segment_ids"], fields["segment_inds"]) == (list(SEVEN), list(STATED))
         assert fields["shape_as_daq"] == [7, 4, 6]
         assert fields["extpars"]["absent_segments"] == absent
-    assert verify_export(done.provenance, NOWHERE, registry._backend.store.root).problems == ()
-    again = replay(done.provenance, tmp_path / "again", NOWHERE, registry._backend.store.root)
+    assert verify_export(done.provenance, NOWHERE, Path(registry._backend.store.place)).problems == ()
+    again = replay(done.provenance, tmp_path / "again", NOWHERE, Path(registry._backend.store.place))
     assert (again.segments, contents(tmp_path / "again")) == (STATED, contents(tmp_path / "out"))
     assert again.absent_segments == tuple(absent)
 
@@ -331,7 +331,7 @@ def test_the_other_formats_keep_the_panels_in_order_and_carry_the_numbers(
             verify_export(
                 done.provenance,
                 registry._backend.database.url,
-                registry._backend.store.root,
+                Path(registry._backend.store.place),
             ).problems
             == ()
         )
@@ -397,7 +397,7 @@ def test_a_document_from_before_there_were_segment_numbers_is_verified_and_repla
     path = Path(registry.export(RUN, tmp_path / "out").provenance)
     path.write_text(json.dumps(strip_segments(json.loads(path.read_bytes()))))
     assert provenance.read(path).resolution.precedes_segments
-    root = registry._backend.store.root
+    root = Path(registry._backend.store.place)
     assert verify_export(path, registry._backend.database.url, root).problems == ()
     assert replay(path, tmp_path / "again", NOWHERE, root).segments is None
     assert contents(tmp_path / "again") == contents(tmp_path / "out")
@@ -419,7 +419,7 @@ def test_an_lcls2_export_from_before_there_were_segment_numbers_is_replayed(
     content = side.read_bytes()
     document["companions"][0] |= {"sha256": hashlib.sha256(content).hexdigest(), "size": len(content)}
     path.write_text(json.dumps(document))
-    replay(path, tmp_path / "again", NOWHERE, registry._backend.store.root)
+    replay(path, tmp_path / "again", NOWHERE, Path(registry._backend.store.place))
     assert contents(tmp_path / "again") == contents(tmp_path / "out")
 
 
@@ -449,7 +449,7 @@ def test_a_document_with_segment_numbers_that_cannot_be_is_refused(
     edit(document["resolution"]["panels"])
     path.write_text(json.dumps(document))
     with assert_refused(DocumentError):
-        replay(path, tmp_path / "again", NOWHERE, registry._backend.store.root)
+        replay(path, tmp_path / "again", NOWHERE, Path(registry._backend.store.place))
     assert not (tmp_path / "again").exists()
 
 

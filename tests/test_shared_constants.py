@@ -25,6 +25,7 @@ from registry.exporters.shared_arrays import Verification, describe_content, rea
 from registry.store import ContentStore
 from testing.panels import PANEL_A, PANEL_B, use_small_panels, write_panel_folder
 from testing.registries import RegistryLocation
+from testing.stores import list_object_paths
 from tests.refusals import assert_refused
 
 pytestmark = pytest.mark.small_panels
@@ -270,7 +271,7 @@ def test_a_damaged_object_is_refused_and_no_entry_is_left(
     opened: Registry, sqlite_location: RegistryLocation, folder: Path
 ) -> None:
     store = ContentStore(sqlite_location.store)
-    path = min(store.list_objects())
+    path = min(list_object_paths(store))
     content = path.read_bytes()
     path.chmod(0o600)
     path.write_bytes(content[:-1] + bytes([content[-1] ^ 1]))

@@ -22,6 +22,7 @@ from registry.registration.versions import record_constants, record_versions
 from registry.store import ContentStore
 from testing.panels import NEW_A, PANEL_A, PANEL_B, PANEL_C, write_panel_folder
 from testing.registries import RegistryLocation
+from testing.stores import list_object_paths
 from tests.cli import Calreg
 from tests.refusals import assert_refused
 
@@ -48,7 +49,7 @@ def filled(registry: Registry, files: Path) -> Registry:
 
 
 def count_objects(location: RegistryLocation) -> int:
-    return len(list(ContentStore(location.store).list_objects()))
+    return len(list(list_object_paths(ContentStore(location.store))))
 
 
 def test_the_files_of_another_module_are_refused_and_nothing_is_left_behind(

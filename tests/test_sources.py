@@ -216,5 +216,5 @@ def test_a_document_whose_source_is_not_of_its_detector_type_is_refused(
     part["source"] = source_of(device)
     path.write_text(json.dumps(document))
     with assert_refused(DocumentError, device):
-        replay(path, tmp_path / "again", NOWHERE, registry._backend.store.root)
+        replay(path, tmp_path / "again", NOWHERE, Path(registry._backend.store.place))
     assert not (tmp_path / "again").exists()

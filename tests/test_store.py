@@ -20,6 +20,7 @@ from registry import store as store_module
 from registry.errors import ConflictError, CorruptionError, Remedy, RequestError, UnavailableError
 from registry.files import blake3_of
 from registry.store import ContentStore
+from testing.stores import find_object_path, list_object_paths
 from tests.refusals import assert_refused
 from tests.selection import examples
 
@@ -46,7 +47,7 @@ def source(tmp_path: Path) -> Path:
 def stored(store: ContentStore, source: Path) -> Path:
     """Return the object of a store that holds one."""
     store.add_object(source, SHA256)
-    path = store.object_path(SHA256)
+    path = find_object_path(store, SHA256)
     path.chmod(0o644)  # what damages objects asks no permission
     return path
 
@@ -107,11 +108,11 @@ def test_an_object_is_read_into_a_given_buffer(tmp_path: Path, content: bytes, l
 
 def test_an_object_lies_where_the_format_says_and_is_read_only(store: ContentStore, source: Path) -> None:
     store.add_object(source, SHA256)
-    path = store.root / "objects" / SHA256[:2] / f"{SHA256}.npy"
-    assert store.object_path(SHA256) == path
+    path = Path(store.place) / "objects" / SHA256[:2] / f"{SHA256}.npy"
+    assert find_object_path(store, SHA256) == path
     assert path.read_bytes() == CONTENT
     assert stat.S_IMODE(path.stat().st_mode) == 0o444
-    assert files(store.root) == [f"objects/{SHA256[:2]}/{SHA256}.npy", "registry.json"]
+    assert files(Path(store.place)) == [f"objects/{SHA256[:2]}/{SHA256}.npy", "registry.json"]
 
 
 def test_an_object_is_a_copy_and_not_the_users_file(store: ContentStore, source: Path) -> None:
@@ -123,10 +124,10 @@ def test_an_object_is_a_copy_and_not_the_users_file(store: ContentStore, source:
 
 def test_storing_a_file_again_changes_nothing_but_the_age(store: ContentStore, source: Path) -> None:
     store.add_object(source, SHA256)
-    os.utime(store.object_path(SHA256), (0, 0))
-    before = store.object_path(SHA256).stat()
+    os.utime(find_object_path(store, SHA256), (0, 0))
+    before = find_object_path(store, SHA256).stat()
     assert store.add_object(source, SHA256) is False
-    after = store.object_path(SHA256).stat()
+    after = find_object_path(store, SHA256).stat()
     assert (before.st_ino, before.st_mode, store.read(SHA256, len(CONTENT))) == (
         after.st_ino,
         after.st_mode,
@@ -141,28 +142,28 @@ def test_many_threads_that_store_a_file_at_once_store_one_whole_object(
     with ThreadPoolExecutor(8) as pool:
         assert any(pool.map(lambda _: store.add_object(source, SHA256), range(16)))
     assert store.read(SHA256, len(CONTENT)) == CONTENT
-    assert [path.name for path in store.list_objects()] == [f"{SHA256}.npy"]
+    assert [path.name for path in list_object_paths(store)] == [f"{SHA256}.npy"]
 
 
 def test_a_file_that_was_changed_after_its_check_is_refused_and_nothing_is_left(store, source) -> None:
     source.write_bytes(CONTENT[:-1] + b"x")
     message = refusal(RequestError, store.add_object, source, SHA256)
     assert message == f"{str(source)!r} was changed while it was read; nothing was recorded"
-    assert files(store.root) == ["registry.json"]
+    assert files(Path(store.place)) == ["registry.json"]
 
 
 @pytest.mark.parametrize("change", [b"", CONTENT[:-1], CONTENT + b"\0"], ids=["emptied", "cut", "longer"])
 def test_a_file_of_another_length_than_checked_is_refused_too(store, source, change: bytes) -> None:
     source.write_bytes(change)
     refusal(RequestError, store.add_object, source, SHA256)
-    assert files(store.root) == ["registry.json"]
+    assert files(Path(store.place)) == ["registry.json"]
 
 
 def test_a_file_that_is_gone_after_its_check_is_named_and_the_store_is_not_blamed(store, source) -> None:
     source.unlink()
     message = refusal(UnavailableError, store.add_object, source, SHA256)
     assert message == f"{str(source)!r} cannot be read: No such file or directory"
-    assert files(store.root) == ["registry.json"]
+    assert files(Path(store.place)) == ["registry.json"]
 
 
 def test_every_folder_with_a_new_entry_is_synced_before_an_object_counts_as_stored(
@@ -172,13 +173,17 @@ def test_every_folder_with_a_new_entry_is_synced_before_an_object_counts_as_stor
     fsync = os.fsync
 
     def record_sync(handle: int) -> None:
-        folders = [store.root, store.root / "objects", store.root / "objects" / SHA256[:2]]
+        folders = [
+            Path(store.place),
+            Path(store.place) / "objects",
+            Path(store.place) / "objects" / SHA256[:2],
+        ]
         synced.extend(path for path in folders if os.path.samestat(path.stat(), os.fstat(handle)))
         fsync(handle)
 
     monkeypatch.setattr(os, "fsync", record_sync)
     store.add_object(source, SHA256)
-    assert synced == [store.root / "objects", store.root / "objects" / SHA256[:2]]
+    assert synced == [Path(store.place) / "objects", Path(store.place) / "objects" / SHA256[:2]]
 
 
 # Damage
@@ -219,7 +224,7 @@ def test_a_damaged_object_is_never_returned(store: ContentStore, stored: Path, d
     with pytest.raises(CorruptionError) as caught:
         store.read(SHA256, len(CONTENT))
     assert str(caught.value) == (
-        f"object {SHA256} in the store {str(store.root)!r} is damaged: its bytes have another checksum"
+        f"object {SHA256} in the store {str(Path(store.place))!r} is damaged: its bytes have another checksum"
     )
     assert caught.value.values == {"sha256": SHA256, "path": str(stored)}
     assert store.find_problem(SHA256, len(CONTENT)) == str(caught.value)
@@ -245,14 +250,14 @@ def test_a_damaged_object_is_kept_when_the_file_to_replace_it_is_another(store, 
     source.write_bytes(b"another")
     refusal(RequestError, store.add_object, source, SHA256)
     assert stored.read_bytes() == damaged
-    assert files(store.root) == [f"objects/{SHA256[:2]}/{SHA256}.npy", "registry.json"]
+    assert files(Path(store.place)) == [f"objects/{SHA256[:2]}/{SHA256}.npy", "registry.json"]
 
 
 def test_a_missing_object_is_named(store: ContentStore, stored: Path) -> None:
     stored.unlink()
     with pytest.raises(CorruptionError) as caught:
         store.read(SHA256, len(CONTENT))
-    assert str(caught.value) == f"object {SHA256} is missing from the store {str(store.root)!r}"
+    assert str(caught.value) == f"object {SHA256} is missing from the store {str(Path(store.place))!r}"
     assert caught.value.values == {"sha256": SHA256, "path": str(stored)}
     assert store.find_problem(SHA256, len(CONTENT)) == str(caught.value)
 
@@ -270,7 +275,7 @@ def test_two_objects_that_were_exchanged_are_both_found(
     sha256 = hashlib.sha256(content).hexdigest()
     (tmp_path / "other").write_bytes(content)
     store.add_object(tmp_path / "other", sha256)
-    path = store.object_path(sha256)
+    path = find_object_path(store, sha256)
     stored.rename(tmp_path / "aside")
     path.rename(stored)
     (tmp_path / "aside").rename(path)
@@ -296,14 +301,14 @@ def test_looking_for_problems_repairs_and_deletes_nothing(store: ContentStore, s
 
 
 def test_every_object_is_listed_in_order_unreferenced_ones_too(store, source, stored) -> None:
-    (store.root / "objects" / "ff").mkdir(exist_ok=True)
-    left = store.root / "objects" / "ff" / ".arriving-left"
+    (Path(store.place) / "objects" / "ff").mkdir(exist_ok=True)
+    left = Path(store.place) / "objects" / "ff" / ".arriving-left"
     left.write_bytes(b"half")
-    assert list(store.list_objects()) == sorted([stored, left])
+    assert list(list_object_paths(store)) == sorted([stored, left])
 
 
 def test_a_new_store_has_no_objects(store: ContentStore) -> None:
-    assert list(store.list_objects()) == []
+    assert list(list_object_paths(store)) == []
 
 
 # Its registry
@@ -311,14 +316,14 @@ def test_a_new_store_has_no_objects(store: ContentStore) -> None:
 
 def test_a_store_names_the_registry_to_which_it_belongs(store: ContentStore) -> None:
     assert store.read_owner() == MINE
-    assert json.loads((store.root / "registry.json").read_text()) == {"registry": MINE, "format": 1}
+    assert json.loads((Path(store.place) / "registry.json").read_text()) == {"registry": MINE, "format": 1}
     store.refuse_other_registry(MINE)
 
 
 def test_making_a_store_again_changes_nothing(store: ContentStore, stored: Path) -> None:
-    before = (store.root / "registry.json").stat()
+    before = (Path(store.place) / "registry.json").stat()
     store.create(MINE)
-    after = (store.root / "registry.json").stat()
+    after = (Path(store.place) / "registry.json").stat()
     assert (before.st_ino, before.st_mtime_ns) == (after.st_ino, after.st_mtime_ns)
     assert stored.exists()
 
@@ -328,7 +333,7 @@ def test_the_store_of_another_registry_is_refused_with_both_named(store: Content
         with pytest.raises(ConflictError) as caught:
             call(OTHER)
         assert str(caught.value) == (
-            f"the store {str(store.root)!r} belongs to registry {MINE}, the database to registry {OTHER}"
+            f"the store {str(Path(store.place))!r} belongs to registry {MINE}, the database to registry {OTHER}"
         )
         assert caught.value.values == {"store": MINE, "database": OTHER}
     assert store.read_owner() == MINE
@@ -337,16 +342,16 @@ def test_the_store_of_another_registry_is_refused_with_both_named(store: Content
 def test_a_missing_store_is_refused_with_the_command_that_makes_one(tmp_path: Path) -> None:
     store = ContentStore(tmp_path / "nothing")
     assert store.read_owner() is None
-    with assert_refused(UnavailableError, remedy=Remedy.CREATE_REGISTRY, path=str(store.root)):
+    with assert_refused(UnavailableError, remedy=Remedy.CREATE_REGISTRY, path=str(Path(store.place))):
         store.refuse_other_registry(MINE)
-    assert not store.root.exists()
+    assert not Path(store.place).exists()
 
 
 def test_nothing_is_stored_where_there_is_no_store(tmp_path: Path, source: Path) -> None:
     store = ContentStore(tmp_path / "nothing")
     message = refusal(UnavailableError, store.add_object, source, SHA256)
-    assert message.startswith(f"the store {str(store.root)!r} cannot be used: ")
-    assert not store.root.exists()
+    assert message.startswith(f"the store {str(Path(store.place))!r} cannot be used: ")
+    assert not Path(store.place).exists()
 
 
 @pytest.mark.parametrize(
@@ -370,7 +375,7 @@ def test_nothing_is_stored_where_there_is_no_store(tmp_path: Path, source: Path)
     ids=lambda text: repr(text[:24]),
 )
 def test_a_store_whose_marker_is_damaged_belongs_to_no_registry(store: ContentStore, text: bytes) -> None:
-    marker = store.root / "registry.json"
+    marker = Path(store.place) / "registry.json"
     marker.write_bytes(text)
     for call in (lambda _: store.read_owner(), store.refuse_other_registry, store.create):
         with pytest.raises(CorruptionError) as caught:
@@ -394,13 +399,13 @@ def test_when_the_disk_fails_no_temporary_file_is_left(
 ) -> None:
     if again:
         store.add_object(source, SHA256)
-        store.object_path(SHA256).chmod(0o644)
-        flip(store.object_path(SHA256))
-    before = files(store.root)
+        find_object_path(store, SHA256).chmod(0o644)
+        flip(find_object_path(store, SHA256))
+    before = files(Path(store.place))
     monkeypatch.setattr(location, name, fail)
     message = refusal(UnavailableError, store.add_object, source, SHA256)
-    assert message == f"the store {str(store.root)!r} cannot be used: Input/output error"
-    assert files(store.root) == before
+    assert message == f"the store {str(Path(store.place))!r} cannot be used: Input/output error"
+    assert files(Path(store.place)) == before
     monkeypatch.undo()
     assert store.add_object(source, SHA256) is True
 
@@ -410,7 +415,7 @@ def test_when_the_disk_fails_there_is_no_partial_marker(tmp_path, monkeypatch, l
     store = ContentStore(tmp_path / "store")
     monkeypatch.setattr(location, name, fail)
     refusal(UnavailableError, store.create, MINE)
-    assert files(store.root) == []
+    assert files(Path(store.place)) == []
     monkeypatch.undo()
     store.create(MINE)
     assert store.read_owner() == MINE
@@ -424,14 +429,14 @@ def test_an_interrupted_copy_leaves_nothing(store: ContentStore, source: Path, m
     monkeypatch.setattr(store_module.hashlib, "sha256", Interrupted)
     with pytest.raises(KeyboardInterrupt):
         store.add_object(source, SHA256)
-    assert files(store.root) == ["registry.json"]
+    assert files(Path(store.place)) == ["registry.json"]
 
 
 def test_a_store_below_a_regular_file_cannot_be_used(source: Path) -> None:
     store = ContentStore(source / "store")
     for call in (lambda: store.create(MINE), store.read_owner, lambda: store.add_object(source, SHA256)):
         message = refusal(UnavailableError, call)
-        assert message.startswith(f"the store {str(store.root)!r} cannot be used: '{source}")
+        assert message.startswith(f"the store {str(Path(store.place))!r} cannot be used: '{source}")
         assert message.endswith("': Not a directory")
     assert source.read_bytes() == CONTENT
 
@@ -451,11 +456,11 @@ def test_a_name_with_escapes_is_never_printed_raw(source: Path) -> None:
 def test_a_folder_in_the_place_of_an_object_is_corruption_and_cannot_be_replaced(
     store: ContentStore, source: Path
 ) -> None:
-    store.object_path(SHA256).mkdir(parents=True)
+    find_object_path(store, SHA256).mkdir(parents=True)
     message = refusal(UnavailableError, store.add_object, source, SHA256)
-    assert message.endswith(f"{str(store.object_path(SHA256))!r}: Is a directory")
+    assert message.endswith(f"{str(find_object_path(store, SHA256))!r}: Is a directory")
     message = refusal(CorruptionError, store.read, SHA256, 1)
-    assert message == f"object {SHA256} is not a regular file in the store {str(store.root)!r}"
+    assert message == f"object {SHA256} is not a regular file in the store {str(Path(store.place))!r}"
 
 
 IN_ITS_PLACE: dict[str, Callable[[Path], object]] = {
@@ -469,27 +474,27 @@ IN_ITS_PLACE: dict[str, Callable[[Path], object]] = {
 def test_a_path_that_is_not_a_regular_file_is_not_an_object_does_not_block_and_is_replaced(
     store: ContentStore, source: Path, make: Callable[[Path], object]
 ) -> None:
-    store.object_path(SHA256).parent.mkdir(parents=True, exist_ok=True)
-    make(store.object_path(SHA256))
+    find_object_path(store, SHA256).parent.mkdir(parents=True, exist_ok=True)
+    make(find_object_path(store, SHA256))
     refusal(CorruptionError, store.read, SHA256, len(CONTENT))
     assert not store.has_object(SHA256)
     assert store.add_object(source, SHA256)
     assert store.read(SHA256, len(CONTENT)) == CONTENT
-    assert not store.object_path(SHA256).is_symlink()
+    assert not find_object_path(store, SHA256).is_symlink()
 
 
 def test_a_file_in_the_place_of_a_folder_of_objects_is_a_missing_object(
     store: ContentStore, source: Path
 ) -> None:
     store.add_object(source, SHA256)
-    shutil.rmtree(store.object_path(SHA256).parent)
-    store.object_path(SHA256).parent.write_bytes(b"")
+    shutil.rmtree(find_object_path(store, SHA256).parent)
+    find_object_path(store, SHA256).parent.write_bytes(b"")
     assert "is missing from the store" in refusal(CorruptionError, store.read, SHA256, 1)
     refusal(UnavailableError, store.add_object, source, SHA256)
 
 
 def test_a_pipe_in_the_place_of_the_marker_or_of_a_source_is_not_waited_for(store: ContentStore) -> None:
-    marker = store.root / "registry.json"
+    marker = Path(store.place) / "registry.json"
     marker.unlink()
     os.mkfifo(marker)
     for call in (lambda: store.add_object(marker, "0" * 64), store.read_owner):
@@ -516,4 +521,4 @@ def test_a_full_file_system_is_reported_and_no_partial_object_is_left(tmpfs, sou
     store = ContentStore(tmpfs("size=256k") / "store")
     store.create(MINE)
     assert refusal(UnavailableError, store.add_object, source, SHA256).endswith(": No space left on device")
-    assert files(store.root) == ["registry.json"]
+    assert files(Path(store.place)) == ["registry.json"]

@@ -109,7 +109,7 @@ class Administration(CheckedMethods):
 
     def __repr__(self) -> str:
         backend = self._backend
-        return f"<Registry {self.id} in {backend.database.name}, store {str(backend.store.root)!r}>"
+        return f"<Registry {self.id} in {backend.database.name}, store {backend.store.place!r}>"
 
     def _repr_html_(self) -> str:
         from registry.records.display import render_facts
@@ -118,7 +118,7 @@ class Administration(CheckedMethods):
             f"registry {self.id}",
             (
                 ("database", self._backend.database.name),
-                ("store", self._backend.store.root),
+                ("store", self._backend.store.place),
                 ("zone of stamps", self._backend.chosen_zone or self.timezone),
                 ("closed", self.closure),
             ),

@@ -95,7 +95,7 @@ def note_move(source: str, target: str) -> None:
     note_attempt("the move", describe)
 
 
-def note_fork(store: Path, read_owner: Callable[[], str | None]) -> None:
+def note_fork(store: str, read_owner: Callable[[], str | None]) -> None:
     """Note that a registry is forked; `read_owner` returns the Id of the one that the new store belongs to."""
 
     def describe() -> str:

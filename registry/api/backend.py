@@ -181,10 +181,9 @@ class Backend:
             self.database.refuse_unwritable(signature, lost=lost)
             self.store_files(list(stored.values()), progress)
         with self.database.write_transaction(signature, comment, dry_run=dry_run, lost=lost) as change:
-            for sha256, file in stored.items():
-                # `verify` removes files only under this lock: a file that is there now stays.
-                if not self.store.has_object(sha256):
-                    self._store_file(file)
+            # `verify` removes files only under this lock: a file that is there now stays.
+            for sha256 in self.store.list_absent(stored):
+                self._store_file(stored[sha256])
             record(change)
             outcome = build_outcome(change, dry_run=dry_run)
             note_count, warning_count = len(change.notes), len(change.warnings)
@@ -346,7 +345,7 @@ class Backend:
     def store_files(self, files: Sequence[CheckedFile], progress: Progress) -> None:
         """Store files, several at a time."""
         with progress("storing files", len(files)) as advance:
-            for _ in map_in_threads(self._store_file, files, threads=_SYNC_THREADS):
+            for _ in map_in_threads(self._store_file, files, max(_SYNC_THREADS, self.store.threads)):
                 advance()
 
     def _store_file(self, file: CheckedFile) -> None:
@@ -371,8 +370,8 @@ def open_backend(
 ) -> Backend:
     """Open the database and the store of a registry; see `open_registry`."""
     zone = choose_zone(settings) if timezone is None else find_zone(timezone)
-    database = Database(settings.database, HeadFile(settings.store), read_only=read_only)
     store = ContentStore(settings.store)
+    database = Database(settings.database, HeadFile(store.storage), read_only=read_only)
     try:
         store.refuse_other_registry(database.registry_id)
         if pin is not None:

@@ -22,7 +22,6 @@ from registry.api.attempts import note_backup, note_restoration
 from registry.api.backend import Backend
 from registry.api.history_checks import check_history
 from registry.api.objects import StoredFiles, copy_objects, summarise_copy
-from registry.api.output_claims import OutputClaim, claim_output
 from registry.api.restored_databases import (
     fill_database,
     find_restored_head,
@@ -60,6 +59,8 @@ from registry.lookup.revisions import read_newest_revision
 from registry.parallel import Progress, no_progress
 from registry.records import RegistryCopy
 from registry.settings import find_settings, mask_database_url, refuse_pin
+from registry.storage import Folder
+from registry.storage.output_claims import OutputClaim, claim_output
 from registry.store import ContentStore
 
 FILE_NAME = "backup.json"
@@ -201,7 +202,7 @@ def _prepare_folder(folder: Path, backend: Backend) -> BackupDescription | None:
 
     Refuse the folder of another registry, one in the registry's own store, and a folder with other files.
     """
-    if folder.resolve().is_relative_to(backend.store.root.resolve()):
+    if backend.store.storage.contains(Folder(folder)):
         raise ConflictError(
             f"{str(folder)!r} is the registry's own store, or in it; a backup needs a folder of its own",
             path=str(folder),
@@ -288,7 +289,7 @@ def restore_registry(
     if former is None:
         refuse_occupied(settings.database, description.registry)
     objects = ContentStore(settings.store)
-    if settings.store.resolve() == folder.resolve():
+    if objects.is_same(ContentStore(folder)):
         message = f"{str(folder)!r} is the backup; the registry needs a store of its own"
         raise ConflictError(message, path=str(folder))
     if objects.read_owner() not in {None, description.registry}:
@@ -297,7 +298,7 @@ def restore_registry(
     file = _verify_database_file(folder, description)
     with translate_source_errors(file), read_immutable_file(file) as source:
         _refuse_other_id(source, description)
-        restored = RestoredHead(HeadFile(settings.store), lost, comment or f"restored from {origin}")
+        restored = RestoredHead(HeadFile(objects.storage), lost, comment or f"restored from {origin}")
         if former is None or lost is None:
             restored.refuse_behind(source)
         objects.create(description.registry)

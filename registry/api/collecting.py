@@ -19,7 +19,6 @@ from __future__ import annotations
 import time
 from collections.abc import Container, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from pathlib import Path
 
 from msgspec.structs import replace
 
@@ -31,6 +30,7 @@ from registry.errors import ConflictError, UnavailableError
 from registry.files import STALE_AFTER_SECONDS
 from registry.identifiers import format_count
 from registry.lookup import stored_files
+from registry.parallel import map_in_threads
 from registry.records import UnreferencedFile
 from registry.store import ContentStore
 
@@ -80,29 +80,30 @@ def _hold_head(backend: Backend, change: Change) -> Iterator[None]:
 
 
 def find_unreferenced_files(
-    store: ContentStore, files: Iterable[Path], referenced: Container[str]
+    store: ContentStore, keys: Iterable[str], referenced: Container[str]
 ) -> list[UnreferencedFile]:
     """Return those of the store's files that are not among the objects with these checksums."""
-    measured = (_measure_file(store, path) for path in files if not store.is_referenced(path, referenced))
+    strays = [key for key in keys if not store.is_referenced(key, referenced)]
+    measured = map_in_threads(lambda key: _measure_file(store, key), strays, store.threads)
     return [file for file in measured if file is not None]
 
 
-def _measure_file(store: ContentStore, path: Path) -> UnreferencedFile | None:
+def _measure_file(store: ContentStore, key: str) -> UnreferencedFile | None:
     """Return the present size and age of a file, and why it is kept; None where it is gone."""
+    path = store.storage.locate(key)
     try:
-        measures = store.stat_file(path)
+        entry = store.stat_file(key)
     except UnavailableError as error:
-        return UnreferencedFile(str(path), 0, 0, kept=str(error))
-    if measures is None:
+        return UnreferencedFile(path, 0, 0, kept=str(error))
+    if entry is None:
         return None
-    size, stored_at = measures
-    age = int(time.time() - stored_at)
+    age = int(time.time() - entry.stored_at)
     kept = None
     if age < STALE_AFTER_SECONDS:
         kept = "younger than a day"
-    elif not store.is_own_file(path):
+    elif not store.is_own_file(entry):
         kept = "not a name that the store gives"
-    return UnreferencedFile(str(path), size, age, kept)
+    return UnreferencedFile(path, entry.size, age, kept)
 
 
 def keep_all_files(files: Iterable[UnreferencedFile]) -> list[UnreferencedFile]:
@@ -117,10 +118,10 @@ def remove_unreferenced_files(
     # Records no facts, so makes no revision; but it takes the lock, and a closed registry refuses.
     with backend.database.write_transaction(build_signature()) as change, _hold_head(backend, change):
         referenced = stored_files.read_file_sizes(change.connection)
-        paths = [Path(file.path) for file in candidates]
+        keys = [backend.store.storage.find_key(file.path) for file in candidates]
         return [
             _remove_file(backend.store, file)
-            for file in find_unreferenced_files(backend.store, paths, referenced)
+            for file in find_unreferenced_files(backend.store, keys, referenced)
         ]
 
 
@@ -128,7 +129,7 @@ def _remove_file(store: ContentStore, file: UnreferencedFile) -> UnreferencedFil
     if file.kept is not None:
         return file
     try:
-        store.remove_file(Path(file.path))
+        store.remove_file(store.storage.find_key(file.path))
     except UnavailableError as error:
         return replace(file, kept=str(error))
     return replace(file, removed=True)

@@ -105,7 +105,7 @@ def read_panel_array(
     with name_use_in_errors(kind, file.gain_range, panel, version):
         content = store.read(file.sha256, file.size)
     dtype = detector.find_kind(kind).dtype
-    return parse_array(content, store.object_path(file.sha256), detector.panel_shape, dtype)
+    return parse_array(content, store.locate(file.sha256), detector.panel_shape, dtype)
 
 
 def diff_detector(backend: Backend, request: ArrayRequest, before: AsOf, after: AsOf) -> DetectorDifference:

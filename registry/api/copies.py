@@ -27,6 +27,7 @@ from registry.lookup.revisions import read_newest_revision
 from registry.parallel import Progress, no_progress
 from registry.records import RegistryCopy
 from registry.settings import find_settings, mask_database_url, refuse_pin
+from registry.storage import Place
 from registry.store import ContentStore
 
 _WHAT = "the move"
@@ -90,19 +91,19 @@ def copy_registry(
             objects.create(backend.database.registry_id)
             files, copied = copy_recorded_objects(backend.database, backend.store, objects, progress)
             files.refuse_unreadable("the copy")
-        return _move(backend, to, objects, files, copied, progress)
+        return _move(backend, to, new.store, files, copied, progress)
 
 
 def _move(
-    backend: Backend, to: str, objects: ContentStore, files: CopiedFiles, copied: int, progress: Progress
+    backend: Backend, to: str, to_store: Place, files: CopiedFiles, copied: int, progress: Progress
 ) -> RegistryCopy:
     """Move the rows, and the files that were recorded after the revision up to which they have been copied."""
-    at, signature = instants.now(), build_signature()
+    at, signature, objects = instants.now(), build_signature(), ContentStore(to_store)
     with backend.database.exclusive_transaction() as source:
         refuse_closed(source)
         head = find_head(source, read_newest_revision(source))
-        _refuse_foreign_stores(source, backend, objects.root)
-        if objects.root != backend.store.root:
+        _refuse_foreign_stores(source, backend, to_store)
+        if objects.place != backend.store.place:
             late = copy_objects(
                 StoredFiles.in_transaction(source, copied + 1), backend.store, objects, progress
             )
@@ -114,11 +115,11 @@ def _move(
             record_closure(target, "arrival", former, at, signature)
         record_closure(source, "departure", escape_undecodable(mask_database_url(to)), at, signature)
     with closing(Database(to)) as opened:
-        _open_for_writes(opened, objects.root)
-    return summarise_copy(_WHAT, backend.database.registry_id, head, to, objects.root, rows, files)
+        _open_for_writes(opened, to_store)
+    return summarise_copy(_WHAT, backend.database.registry_id, head, to, to_store, rows, files)
 
 
-def _finish_interrupted_move(backend: Backend, closure: Closure, to: str, store: Path) -> RegistryCopy:
+def _finish_interrupted_move(backend: Backend, closure: Closure, to: str, store: Place) -> RegistryCopy:
     """Open the new database, unless the interrupted move had done that, too; refuse a registry that moved elsewhere."""
     closed_error = ClosedError(str(closure), reason=closure.reason, place=closure.place)
     try:
@@ -141,12 +142,12 @@ def _finish_interrupted_move(backend: Backend, closure: Closure, to: str, store:
             _refuse_other_store(target, store, closed_error)
         with target.read_transaction() as connection:
             head = find_head(connection, read_newest_revision(connection))
-    is_copied = store != backend.store.root
+    is_copied = str(store) != backend.store.place
     files = CopiedFiles(missing=read_missing_files(ContentStore(store)) if is_copied else ())
     return summarise_copy(_WHAT, target.registry_id, head, to, store, {}, files, note)
 
 
-def _refuse_other_store(target: Database, store: Path, closed_error: ClosedError) -> None:
+def _refuse_other_store(target: Database, store: Place, closed_error: ClosedError) -> None:
     """Refuse a store that does not follow the database to which the registry has moved."""
     ContentStore(store).refuse_other_registry(target.registry_id)
     state = HeadFile(store).read()
@@ -155,13 +156,13 @@ def _refuse_other_store(target: Database, store: Path, closed_error: ClosedError
             raise closed_error
 
 
-def _refuse_foreign_stores(source: sa.Connection, backend: Backend, store: Path) -> None:
+def _refuse_foreign_stores(source: sa.Connection, backend: Backend, store: Place) -> None:
     """Refuse to move a database that lacks the head of its store, or to a store whose head it lacks."""
     for heads in (backend.database.head_file, HeadFile(store)):
         refuse_foreign_database(source, HeadKeeper(heads))
 
 
-def _open_for_writes(target: Database, store: Path) -> None:
+def _open_for_writes(target: Database, store: Place) -> None:
     """Open the new database, and let the head of its store follow it."""
     keeper = HeadKeeper(HeadFile(store))
     with target.read_transaction() as connection:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
+
 import sqlalchemy as sa
 
 from registry.authorship import build_signature, refuse_unrecordable
@@ -11,8 +13,7 @@ from registry.database.creation import create_database
 from registry.database.seals import read_head
 from registry.database.store_heads import HeadKeeper
 from registry.errors import RequestError
-from registry.files import translate_os_errors
-from registry.heads import Head, HeadFile, StoreHead
+from registry.heads import Head, HeadFile, OvertakenError, StoreHead
 from registry.registration.timezones import record_timezone
 from registry.settings import Settings, refuse_pin
 from registry.store import ContentStore
@@ -35,7 +36,7 @@ def make_registry(settings: Settings, timezone: str | None, comment: str | None)
         refuse_unrecordable(comment or "", "the comment")
     content.refuse_unwritable()
     note_schema(settings.database)
-    heads = HeadFile(settings.store)
+    heads = HeadFile(content.storage)
     # The head of a store that is not there yet is written when it is.
     with HeadKeeper(None if owner is None else heads) as keeper:
         creation = _Creation(keeper, timezone, comment)
@@ -43,8 +44,7 @@ def make_registry(settings: Settings, timezone: str | None, comment: str | None)
         if creation.change is not None:
             keeper.confirm(creation.change)
     if creation.head is not None:
-        with translate_os_errors("made", settings.store):
-            settings.store.mkdir(parents=True, exist_ok=True)
+        content.create_folders(with_objects=False)
         write_first_head(heads, creation.head)
     content.create(registry_id)
     return registry_id
@@ -52,9 +52,10 @@ def make_registry(settings: Settings, timezone: str | None, comment: str | None)
 
 def write_first_head(heads: HeadFile, head: Head) -> None:
     """Write the head of a store that has none yet, where this user may."""
-    with heads.lock():
-        if heads.read() is None:
-            heads.write(StoreHead(head))
+    with heads.lock(), suppress(OvertakenError):
+        kept = heads.read_kept()
+        if kept.head is None:
+            heads.write(StoreHead(head), former=kept)
 
 
 class _Creation:

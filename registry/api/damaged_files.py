@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -51,7 +50,7 @@ def find_damaged_files(
     """Read every file, on all processors, and return those with a problem, with the versions that need them."""
     problems: dict[str, tuple[RecordedFile, FileProblem]] = {}
     with progress("verifying files", len(files)) as advance:
-        results = map_in_threads(lambda file: check_file(backend.store, file), files)
+        results = map_in_threads(lambda file: check_file(backend.store, file), files, backend.store.threads)
         for file, result in zip(files, results, strict=True):
             advance()
             if result is not None:
@@ -61,7 +60,7 @@ def find_damaged_files(
     return [
         DamagedFile(
             file,
-            str(backend.store.object_path(sha256)),
+            backend.store.locate(sha256),
             problem.damage,
             problem.problem,
             tuple(uses.get(sha256, ())),
@@ -78,7 +77,7 @@ def check_file(store: ContentStore, file: RecordedFile) -> FileProblem | None:
         damage = _find_damage(store, file, error)
         return _differing_record(file) if damage == "recorded wrongly" else FileProblem(damage, str(error))
     try:
-        dtype, shape, statistics = describe_content(content, store.object_path(file.sha256))
+        dtype, shape, statistics = describe_content(content, store.locate(file.sha256))
     except RequestError as error:
         return FileProblem("recorded wrongly", str(error))
     blake3 = None if file.blake3 is None else blake3_of(content)
@@ -93,7 +92,7 @@ def _find_damage(
         return "denied"
     if isinstance(error, UnavailableError):
         return "left out" if isinstance(error, LeftOutError) else "unreadable"
-    if not os.path.lexists(store.object_path(file.sha256)):
+    if not store.has_entry(file.sha256):
         return "missing"
     return "recorded wrongly" if store.has_bytes(file.sha256) else "damaged"
 

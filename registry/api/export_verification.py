@@ -186,7 +186,7 @@ def _check_inputs(objects: ContentStore, document: Document) -> list[Problem]:
         except (DeniedError, LeftOutError) as error:
             problem, is_denied = str(error), True
         if problem is not None:
-            path = str(objects.object_path(sha256))
+            path = objects.locate(sha256)
             problems.append(Problem(sha256, path, f"{problem}; it is {uses}", denied=is_denied))
     return problems
 

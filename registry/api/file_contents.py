@@ -177,8 +177,8 @@ class _Comparison:
         array = np.empty(shape, self._kind.dtype)
         buffer = array.reshape(-1).view(np.uint8).data
         header = self._backend.store.read_into(file.sha256, file.size, buffer, file.blake3)
-        path = self._backend.store.object_path(file.sha256)
-        find_payload_start(header, file.size, path, shape, self._kind.dtype)
+        place = self._backend.store.locate(file.sha256)
+        find_payload_start(header, file.size, place, shape, self._kind.dtype)
         return array
 
     def finish(self, revision: int) -> FileContents:

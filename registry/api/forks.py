@@ -27,7 +27,7 @@ from registry.database.seals import find_head, read_head, read_seal
 from registry.database.transactions import Database
 from registry.database.transfer import Queries, copy_rows, select_all_rows
 from registry.errors import ConflictError, LeftOutError, RegistryError
-from registry.files import TEMPORARY_PREFIX, translate_os_errors
+from registry.files import TEMPORARY_PREFIX
 from registry.heads import Head, HeadFile, StoreHead
 from registry.identifiers import quote, shorten
 from registry.lookup.lineage import read_newest_fork
@@ -87,11 +87,11 @@ def fork_registry(
         unfinished = _find_former_fork(backend, to, comment)
         if unfinished is None or objects.read_owner() != unfinished[0]:
             _refuse_occupied_store(objects, backend.store)
-        note_fork(new.store, objects.read_owner)
+        note_fork(objects.place, objects.read_owner)
         if unfinished is not None:
             note = "everything had been copied before"
             return _finish(*unfinished, new, {}, CopiedFiles(), note)
-        _refuse_other_files(new.store)
+        _refuse_other_files(objects)
         registry_id = str(uuid.uuid4())
         refuse_occupied(to, registry_id)
         with backend.read_transaction() as view:
@@ -125,26 +125,23 @@ def _refuse_occupied_store(objects: ContentStore, source: ContentStore) -> None:
     """Refuse a store that belongs to a registry, or that is inside the one of the source."""
     owner = objects.read_owner()
     if owner is not None:
+        raise ConflictError(f"the store {objects.place!r} belongs to registry {owner} already", store=owner)
+    if source.storage.contains(objects.storage):
         raise ConflictError(
-            f"the store {str(objects.root)!r} belongs to registry {owner} already", store=owner
-        )
-    if objects.root.resolve().is_relative_to(source.root.resolve()):
-        raise ConflictError(
-            f"{str(objects.root)!r} is in the store of the registry; the fork needs one of its own",
-            path=str(objects.root),
+            f"{objects.place!r} is in the store of the registry; the fork needs one of its own",
+            path=objects.place,
         )
 
 
-def _refuse_other_files(folder: Path) -> None:
-    """Refuse a folder with other files than those that a fork leaves when it is interrupted."""
-    with translate_os_errors("read", folder):
-        names = [path.name for path in folder.iterdir()] if folder.exists() else []
+def _refuse_other_files(objects: ContentStore) -> None:
+    """Refuse a store with other files than those that a fork leaves when it is interrupted."""
+    names = objects.list_names()
     own = {"objects", FILE_NAME}
     others = sorted(name for name in names if name not in own and not name.startswith(TEMPORARY_PREFIX))
     if others:
         raise ConflictError(
-            f"{str(folder)!r} holds other files: {shorten([quote(name) for name in others])}",
-            path=str(folder),
+            f"{objects.place!r} holds other files: {shorten([quote(name) for name in others])}",
+            path=objects.place,
         )
 
 
@@ -215,7 +212,7 @@ def _finish(
     objects = ContentStore(new.store)
     if objects.read_owner() != registry_id:
         objects.create_folders()
-        if not HeadFile(new.store).write(StoreHead(head)):
+        if not HeadFile(objects.storage).write(StoreHead(head)):
             objects.refuse_unwritable()
         objects.create(registry_id)
     return summarise_copy("the fork", registry_id, head, new.database, new.store, rows, files, *notes)

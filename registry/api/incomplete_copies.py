@@ -1,6 +1,6 @@
 """Copies that lack files, because the originals were damaged or could not be read.
 
-All that is sound is copied all the same. ``incomplete.json`` in the folder of the copied files names those that are
+All that is sound is copied all the same. ``incomplete.json`` beside the copied files names those that are
 missing there, and why; it is removed when a later copy brings the last of them. The command that made the copy ends
 with a refusal that names every one of them.
 """
@@ -8,13 +8,13 @@ with a refusal that names every one of them.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Literal
 
 import msgspec
 
 from registry.exporters.missing_inputs import build_error
-from registry.files import atomic_write, open_regular, translate_os_errors
 from registry.identifiers import format_count
 from registry.records import LeftOutFiles, MissingFile, RegistryCopy
 from registry.store import ContentStore
@@ -59,37 +59,33 @@ class CopiedFiles:
 
 
 def read_missing_files(store: ContentStore) -> tuple[MissingFile, ...]:
-    """Return the files that are missing in a folder because a copy lacked them, and are not there by now.
+    """Return the files that are missing in a store because a copy lacked them, and are not there by now.
 
     A note that cannot be read says nothing: what is missing is found without it when it is used or verified.
     """
-    path = store.root / FILE_NAME
-    with translate_os_errors("read", path):
+    storage = store.storage
+    with storage.translate_errors("read", FILE_NAME):
         try:
-            with open_regular(path) as file:
-                note = msgspec.json.decode(file.read(_MAX_BYTES), type=_Note)
-        except (
-            FileNotFoundError,
-            NotADirectoryError,
-            msgspec.DecodeError,
-            UnicodeDecodeError,
-            RecursionError,
-        ):
+            document = storage.read_document(FILE_NAME, _MAX_BYTES)
+            if document is None:
+                return ()
+            note = msgspec.json.decode(document.content, type=_Note)
+        except (NotADirectoryError, msgspec.DecodeError, UnicodeDecodeError, RecursionError):
             return ()
     return tuple(file for file in note.missing if not store.has_object(file.sha256))
 
 
 def note_missing_files(store: ContentStore, missing: Iterable[MissingFile]) -> None:
-    """Note in the folder which files it lacks, those of former copies too; remove the note where it lacks none."""
-    path = store.root / FILE_NAME
+    """Note in the store which files it lacks, those of former copies too; remove the note where it lacks none."""
+    storage = store.storage
     files = {file.sha256: file for file in (*read_missing_files(store), *missing)}
-    with translate_os_errors("written", path):
+    with storage.translate_errors("written", FILE_NAME):
         if not files:
-            path.unlink(missing_ok=True)
+            with suppress(FileNotFoundError):
+                storage.remove(FILE_NAME)
             return
         note = _Note("calreg incomplete copy", 1, tuple(files[sha256] for sha256 in sorted(files)))
-        with atomic_write(path) as hidden:
-            hidden.write_bytes(msgspec.json.format(msgspec.json.encode(note), indent=2) + b"\n")
+        storage.write_document(FILE_NAME, msgspec.json.format(msgspec.json.encode(note), indent=2) + b"\n")
 
 
 def refuse_incomplete(copy: RegistryCopy, what: str, missing: Sequence[MissingFile]) -> None:

@@ -33,7 +33,9 @@ def add_missing_patterns(backend: Backend, comment: str | None, progress: Progre
     patterns: dict[str, FilePattern] = {}
     unread: dict[str, RegistryError] = {}
     with progress("computing patterns", len(missing)) as advance:
-        results = map_in_threads(lambda file: _compute_pattern(backend.store, file), missing)
+        results = map_in_threads(
+            lambda file: _compute_pattern(backend.store, file), missing, backend.store.threads
+        )
         for file, result in zip(missing, results, strict=True):
             advance()
             if isinstance(result, FilePattern):
@@ -89,10 +91,10 @@ def _describe(count: int) -> str:
 def _compute_pattern(store: ContentStore, file: PatternlessFile) -> FilePattern | RegistryError:
     """Return the pattern of a stored file, or why it has none: it is missing, damaged or cannot be read."""
     detector = DETECTOR_TYPES[file.detector_type]
-    path = store.object_path(file.sha256)
+    place = store.locate(file.sha256)
     try:
         content = store.read_into(file.sha256, file.size, memoryview(bytearray()), file.blake3)
-        return compute_file_pattern(content, path, detector, detector.find_kind(file.kind))
+        return compute_file_pattern(content, place, detector, detector.find_kind(file.kind))
     except (CorruptionError, RequestError, UnavailableError) as error:  # the others are recorded all the same
         return error
 
@@ -105,7 +107,7 @@ def _build_problems(backend: Backend, unread: dict[str, RegistryError]) -> tuple
     return tuple(
         Problem(
             sha256,
-            str(backend.store.object_path(sha256)),
+            backend.store.locate(sha256),
             f"{error}; it is {describe_uses(uses.get(sha256, ()))}",
             denied=isinstance(error, DeniedError),
         )

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, nullcontext, suppress
 from dataclasses import dataclass
-from pathlib import Path
 
 import sqlalchemy as sa
 
@@ -27,6 +25,7 @@ from registry.lookup.stored_files import describe_uses, list_uses
 from registry.parallel import Progress, WorkerPool, no_progress
 from registry.records import LeftOutFiles, MissingFile, RegistryCopy
 from registry.settings import mask_database_url
+from registry.storage import Place
 from registry.store import ContentStore
 
 _BATCH_SIZE = 1000
@@ -124,7 +123,7 @@ def copy_objects(
     counts = {True: 0, False: 0}
     with (
         progress("copying files", total) if total else no_progress("", 0) as advance,
-        WorkerPool(os.cpu_count()) as pool,
+        WorkerPool(max(source.threads, target.threads)) as pool,
     ):
         for batch in files.read_batches():
             for (sha256, _), result in zip(batch, pool.map(copy, batch), strict=True):
@@ -166,11 +165,12 @@ def _copy_object(
 ) -> bool | _Problem:
     """Copy a file; return whether it was missing, or what is wrong with the original."""
     if not verify:
-        with suppress(OSError):
-            if target.object_path(sha256).stat().st_size == size:
+        with suppress(UnavailableError):
+            entry = target.stat_object(sha256)
+            if entry is not None and entry.size == size:
                 return False
     try:
-        return target.add_object(source.object_path(sha256), sha256)
+        return target.add_object(source.get_source(sha256), sha256)
     except (RequestError, UnavailableError):
         problem = source.find_error(sha256, size)
         if problem is None:  # the target cannot be written
@@ -205,7 +205,7 @@ def summarise_copy(
     registry_id: str,
     head: Head,
     url: str,
-    store: Path,
+    store: Place,
     rows: dict[str, int],
     files: CopiedFiles,
     *notes: str,

@@ -41,8 +41,7 @@ def open_copy(folder: Path, own: ContentStore) -> ContentStore:
             raise RequestError(
                 f"{name} is neither a backup nor a store: it has no folder 'objects'{hint}", path=str(folder)
             )
-        own_objects = own.root / "objects"
-        if own_objects.exists() and objects.samefile(own_objects):
+        if own.is_same(ContentStore(folder)):
             raise RequestError(
                 f"{name} is the store that is to be repaired; a copy elsewhere is needed", path=str(folder)
             )
@@ -58,10 +57,10 @@ def describe_copy(copy: ContentStore, registry_id: str) -> list[str]:
         if owner not in {None, registry_id}:
             notes.append(f"the copy belongs to registry {owner}: files are taken by their bytes")
     with suppress(RegistryError):
-        notes.append(f"the copy is the backup of revision {read_description(copy.root).revision}")
+        notes.append(f"the copy is the backup of revision {read_description(Path(copy.place)).revision}")
         return notes
     with suppress(RegistryError):
-        state = HeadFile(copy.root).read()
+        state = HeadFile(copy.storage).read()
         if state is not None and owner == registry_id:
             notes.append(f"the copy is a store whose newest revision is {state.committed.number}")
     return notes

@@ -6,7 +6,6 @@ is recorded, so a database that takes no writes has its store repaired like any 
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -14,15 +13,12 @@ from pathlib import Path
 from registry.api.backend import Backend
 from registry.api.damaged_files import DamagedFile, FileProblem, check_file, find_damaged_files
 from registry.api.incomplete_copies import note_missing_files
-from registry.api.output_claims import OutputClaim, claim_output, has_claims
 from registry.api.repair_sources import describe_copy, open_copy
 from registry.api.verification import check_rows
 from registry.errors import RequestError
-from registry.files import translate_os_errors
 from registry.identifiers import format_count
 from registry.interruptions import note_attempt
 from registry.parallel import Progress, map_in_threads
-from registry.permissions import may
 from registry.records import MendedFile, Repair, UnmendedFile
 from registry.records.answers import Damage
 from registry.store import ContentStore
@@ -37,14 +33,14 @@ def repair(backend: Backend, source: Path, progress: Progress, *, dry_run: bool,
     rows = check_rows(backend, (), progress, everything=everything)
     notes = [*rows.notes, *describe_copy(copy, backend.database.registry_id)]
     if rows.files is None:
-        return Repair(0, dry_run, str(copy.root), problems=tuple(rows.problems), notes=tuple(notes))
+        return Repair(0, dry_run, copy.place, problems=tuple(rows.problems), notes=tuple(notes))
     damaged = find_damaged_files(backend, rows.files, progress)
     mending = _Mending(backend.store, copy, dry_run=dry_run)
     mending.mend(damaged, progress)
     return Repair(
         len(rows.files) + rows.constants,
         dry_run,
-        str(copy.root),
+        copy.place,
         tuple(mending.mended),
         tuple(mending.unmended),
         tuple(rows.problems),
@@ -66,8 +62,8 @@ class _Mending:
         mendable = [file for file in damaged if file.damage in _MENDABLE]
         self.unmended += [_leave(file) for file in damaged if file.damage not in _MENDABLE]
         if mendable or self._is_interrupted():
-            with self._claim_store() as claim, progress("mending files", len(mendable)) as advance:
-                for _ in map_in_threads(lambda file: self._mend_file(file, claim), mendable):
+            with self._claim_store() as stem, progress("mending files", len(mendable)) as advance:
+                for _ in map_in_threads(lambda file: self._mend_file(file, stem), mendable):
                     advance()
         if self.mended and not self._dry_run:
             note_missing_files(self._store, ())
@@ -77,52 +73,41 @@ class _Mending:
 
     def _is_interrupted(self) -> bool:
         """Tell whether a killed repair may have left files that this user can remove."""
-        root = self._store.root
-        return not self._dry_run and has_claims(root, _CLAIM) and may(root, os.W_OK)
+        return not self._dry_run and self._store.has_claims(_CLAIM)
 
     @contextmanager
-    def _claim_store(self) -> Iterator[OutputClaim | None]:
-        """Hold the claim of a repair on the store, and remove what killed ones have left; nothing in a dry run."""
+    def _claim_store(self) -> Iterator[str | None]:
+        """Hold the claim of a repair on the store, and remove what killed ones have left; nothing in a dry run.
+
+        Names of temporary files begin with what it yields.
+        """
         if self._dry_run:
             yield None
             return
         self._store.refuse_unwritable()
         note_attempt("the repair", self._describe_attempt)
-        root = self._store.root
-        with translate_os_errors("written", root), claim_output(root, _CLAIM) as claim:
-            if claim.is_sole():
-                _remove_leftovers(claim)
-            yield claim
+        with self._store.claim(_CLAIM) as stem:
+            yield stem
 
     def _describe_attempt(self) -> str:
         done = format_count(len(self.mended), "file")
         return f"{done} mended; the same command mends the others"
 
-    def _mend_file(self, file: DamagedFile, claim: OutputClaim | None) -> None:
-        path = self._store.object_path(file.sha256)
-        if path.is_dir():
+    def _mend_file(self, file: DamagedFile, stem: str | None) -> None:
+        if self._store.is_blocked(file.sha256):
             self.unmended.append(_leave(file, None, "a folder is in its place"))
             return
         problem = check_file(self._copy, file.file)
         if problem is not None:
             self.unmended.append(_leave(file, problem.damage, _explain(problem)))
             return
-        if claim is not None:
+        if stem is not None:
             try:
-                self._store.replace_object(
-                    self._copy.object_path(file.sha256), file.sha256, f"{claim.stem}{file.sha256[:16]}"
-                )
+                self._store.replace_object(self._copy.get_source(file.sha256), file.sha256, stem)
             except RequestError:
                 self.unmended.append(_leave(file, "damaged", "that of the copy changed while it was read"))
                 return
         self.mended.append(MendedFile(file.sha256, file.path, file.damage, file.uses))
-
-
-def _remove_leftovers(claim: OutputClaim) -> None:
-    """Remove the temporary files of killed repairs beside the stored files."""
-    begin, _, _ = claim.stem.rpartition("-")
-    for path in claim.folder.glob(f"objects/*/{begin}-*"):
-        path.unlink(missing_ok=True)
 
 
 def _leave(file: DamagedFile, copy_damage: Damage | None = None, why: str = "") -> UnmendedFile:

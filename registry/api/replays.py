@@ -146,16 +146,16 @@ def plan_replay(document: Document, path: str | Path, objects: ContentStore) -> 
 
 def find_document_store(document: Document, settings: Settings) -> ContentStore:
     """Return the store; refuse one that does not exist, or is not of the document's registry or a fork of it."""
-    root, store = settings.store, ContentStore(settings.store)
+    store = ContentStore(settings.store)
     owner = store.read_owner()
     if owner is None:
         raise UnavailableError(
-            f"the store {str(root)!r}, which should hold the document's inputs, does not exist",
-            path=str(root),
+            f"the store {store.place!r}, which should hold the document's inputs, does not exist",
+            path=store.place,
         )
     if owner != document.registry.id and not is_of_ancestor(document, settings, owner):
         raise ConflictError(
-            f"the document is of registry {quote(document.registry.id)}, the store {str(root)!r} of registry {owner}",
+            f"the document is of registry {quote(document.registry.id)}, the store {store.place!r} of registry {owner}",
             store=owner,
             document=document.registry.id,
         )

@@ -22,6 +22,7 @@ from registry.heads import Head, HeadFile
 from registry.identifiers import quote
 from registry.lookup.lineage import is_loss
 from registry.secrets import mask_url
+from registry.storage import Place
 
 CopyRows = Callable[[sa.Connection], dict[str, int]]
 """Copies the rows of the backup into a database, and returns their numbers by table."""
@@ -60,7 +61,7 @@ def find_restored_head(
         return head if read_seal(connection, revision) == (seal or read_seal(connection, revision)) else None
 
 
-def settle_restored_head(url: str, store: Path, head: Head) -> None:
+def settle_restored_head(url: str, store: Place, head: Head) -> None:
     """Let the store follow a database that was restored by a call that was interrupted before its store followed."""
     keeper = HeadKeeper(HeadFile(store))
     with closing(Database(url)) as database, database.read_transaction() as connection:

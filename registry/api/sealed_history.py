@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from pathlib import Path
 from typing import NamedTuple
 
 import sqlalchemy as sa
@@ -21,7 +20,7 @@ from registry.records import Problem
 class StoreClaim(NamedTuple):
     """The head that a store keeps, or the reason why it cannot be read; None where it keeps none."""
 
-    path: Path
+    place: str
     head: StoreHead | None
     problem: str | None = None
     is_denied: bool = False
@@ -30,9 +29,9 @@ class StoreClaim(NamedTuple):
 def read_claim(file: HeadFile) -> StoreClaim:
     """Read the head of the store: before the rows, for what it calls committed must be among them."""
     try:
-        return StoreClaim(file.path, file.read())
+        return StoreClaim(file.place, file.read())
     except (CorruptionError, UnavailableError) as error:
-        return StoreClaim(file.path, None, str(error), isinstance(error, DeniedError))
+        return StoreClaim(file.place, None, str(error), isinstance(error, DeniedError))
 
 
 class SealedHistory:
@@ -75,7 +74,7 @@ class SealedHistory:
     def _compare_with_store(self, connection: sa.Connection, claim: StoreClaim, newest: Head) -> None:
         closure = find_closure(connection)
         if claim.problem is not None:
-            self.problems.append(Problem(None, str(claim.path), claim.problem, denied=claim.is_denied))
+            self.problems.append(Problem(None, claim.place, claim.problem, denied=claim.is_denied))
         elif claim.head is None:
             if newest.number and closure is None:
                 self.notes.append(
@@ -85,12 +84,12 @@ class SealedHistory:
             committed, coming = claim.head.committed, claim.head.coming
             if coming is not None and read_seal(connection, coming.number) == coming.seal:
                 return  # committed, but for the file; the one before it may be a head that was lost
-            self._compare_committed(connection, claim.path, committed, newest, closure)
+            self._compare_committed(connection, claim.place, committed, newest, closure)
             if coming is not None:
-                self._compare_coming(connection, claim.path, coming)
+                self._compare_coming(connection, claim.place, coming)
 
     def _compare_committed(
-        self, connection: sa.Connection, path: Path, committed: Head, newest: Head, closure: Closure | None
+        self, connection: sa.Connection, place: str, committed: Head, newest: Head, closure: Closure | None
     ) -> None:
         seal = read_seal(connection, committed.number)
         if seal == committed.seal:
@@ -100,15 +99,15 @@ class SealedHistory:
             problem = (
                 f"the store's head is {committed}, and this database has another revision {committed.number}"
             )
-            self._add_problem(path, f"{problem}, {seal}: the histories differ", committed)
+            self._add_problem(place, f"{problem}, {seal}: the histories differ", committed)
         elif closure is not None:
             self.notes.append(f"{ends}; it takes no writes any more")
         elif is_standby(connection):
             self.notes.append(f"{ends}; it is a standby, which may lag behind")
         else:
-            self._add_problem(path, f"{ends}: a tail was cut off, or it is an older copy", committed)
+            self._add_problem(place, f"{ends}: a tail was cut off, or it is an older copy", committed)
 
-    def _compare_coming(self, connection: sa.Connection, path: Path, coming: Head) -> None:
+    def _compare_coming(self, connection: sa.Connection, place: str, coming: Head) -> None:
         seal = read_seal(connection, coming.number)
         if seal is None:
             self.notes.append(
@@ -119,7 +118,7 @@ class SealedHistory:
             problem = (
                 f"{coming} was announced to the store, and this database has another revision {coming.number}"
             )
-            self._add_problem(path, f"{problem}, {seal}: the histories differ", coming)
+            self._add_problem(place, f"{problem}, {seal}: the histories differ", coming)
 
-    def _add_problem(self, path: Path, problem: str, head: Head) -> None:
-        self.problems.append(Problem(None, str(path), problem, head.number))
+    def _add_problem(self, place: str, problem: str, head: Head) -> None:
+        self.problems.append(Problem(None, place, problem, head.number))

@@ -16,7 +16,6 @@ from registry.api.backend import Backend, ReadTransaction
 from registry.api.history_checks import check_history
 from registry.api.incomplete_copies import CopiedFiles
 from registry.api.objects import StoredFiles, copy_objects, summarise_copy
-from registry.api.output_claims import claim_output, remove_dead_files
 from registry.api.stale_copies import StoreWitness
 from registry.authorship import build_signature, escape_undecodable
 from registry.database.closing import find_closure, find_part, record_closure
@@ -35,6 +34,8 @@ from registry.lookup.timezones import read_timezone
 from registry.parallel import Progress
 from registry.records import RegistryCopy, SnapshotPart
 from registry.settings import mask_database_url
+from registry.storage import parse_place
+from registry.storage.output_claims import claim_output, remove_dead_files
 from registry.store import ContentStore
 
 
@@ -56,7 +57,8 @@ def take_snapshot(
 ) -> RegistryCopy:
     """Write the registry as of a revision into one file; see `Registry.snapshot`."""
     file = make_absolute(file)
-    objects = ContentStore(make_absolute(store or file.parent / "store"))
+    place = parse_place(store or file.parent / "store")
+    objects = ContentStore(place)
     with translate_os_errors("written", file):
         remove_dead_files(file.parent, file.name)
         complete = _complete_snapshot if os.path.lexists(file) else _write_snapshot
@@ -66,7 +68,7 @@ def take_snapshot(
         contents.registry,
         contents.head,
         f"sqlite:///{file}",
-        objects.root,
+        place,
         contents.rows,
         files,
         *contents.notes,
@@ -102,14 +104,10 @@ def _find_contents(
 
 def _note_own_store(backend: Backend, objects: ContentStore, part: SnapshotPart | None) -> list[str]:
     """Return a note on a part whose files are not copied, because they are in the registry's own store."""
-    if part is None or not _is_same_store(objects, backend.store):
+    if part is None or not objects.is_same(backend.store):
         return []
-    where = f"the store {str(objects.root)!r} is the registry's own and has all files"
+    where = f"the store {objects.place!r} is the registry's own and has all files"
     return [f"{where}: name another folder to hand over those of the part alone"]
-
-
-def _is_same_store(one: ContentStore, other: ContentStore) -> bool:
-    return one.root.resolve() == other.root.resolve()
 
 
 def _find_part(view: ReadTransaction, request: PartRequest) -> SnapshotPart | None:
@@ -204,7 +202,7 @@ def _is_snapshot(file: Path, contents: _Contents, progress: Progress) -> bool:
 def _copy_files(
     backend: Backend, file: Path, objects: ContentStore, registry_id: str, progress: Progress
 ) -> CopiedFiles:
-    if _is_same_store(objects, backend.store):
+    if objects.is_same(backend.store):
         return CopiedFiles()
     objects.create(registry_id)
     with read_immutable_file(file) as connection:
@@ -219,7 +217,7 @@ def _read_registry_id(view: ReadTransaction, objects: ContentStore) -> str:
         if owner == read_registry_id(view.connection):
             raise ConflictError(
                 f"revision {view.revision} is of registry {registry_id}, of which registry {owner} is a fork: its"
-                f" snapshot needs another store than {str(objects.root)!r}",
+                f" snapshot needs another store than {objects.place!r}",
                 store=owner,
                 registry=registry_id,
             )

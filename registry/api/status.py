@@ -37,6 +37,7 @@ from registry.settings import (
     mask_database_url,
     sqlite_file,
 )
+from registry.storage import Place, parse_place
 from registry.store import ContentStore
 
 EXPORTS_COMPARED = 20
@@ -79,7 +80,7 @@ def find_status(
         status = Status(database=shown, store=shown, settings=rows, software_schema=schema.REVISION)
         return find_service_status(service, status, EXPORTS_COMPARED, _EXPORTS_SHOWN)
     by_name = {setting.name: setting.value for setting in listed}
-    settings = Settings(by_name["database"], Path(by_name["store"]))
+    settings = Settings(by_name["database"], parse_place(by_name["store"]))
     pin = choose_pin(None)
     status = Status(
         database=mask_database_url(settings.database),
@@ -105,10 +106,10 @@ def find_status(
     return status, store_error
 
 
-def _find_store_error(folder: Path, registry_id: str) -> RegistryError | None:
+def _find_store_error(place: Place, registry_id: str) -> RegistryError | None:
     """Return why the store cannot be used with the database, None where it can."""
     try:
-        ContentStore(folder).refuse_other_registry(registry_id)
+        ContentStore(place).refuse_other_registry(registry_id)
     except RegistryError as error:
         return error
     return None

@@ -2,19 +2,22 @@
 
 Under the writers' lock a writer compares the store's head with its own history, names the revision that is coming
 before the commit, and calls it committed after it. Where the process dies in between, the next writer sees from the
-database what became of it. From the one to the other it holds a lock on the store, too, so that of two databases
-beside one store, which have no lock in common, one sees what the other has committed.
+database what became of it. From the one to the other it holds a lock on the store, too, where that has locks, so that
+of two databases beside one store, which have no lock in common, one sees what the other has committed. In any case the
+head is only replaced as long as it is the one that was read.
 """
 
 from __future__ import annotations
 
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from typing import Protocol, Self
 
 import sqlalchemy as sa
 
 from registry.errors import ConflictError, RegistryError, Remedy, UnavailableError
-from registry.heads import Head, HeadFile, StoreHead
+from registry.heads import Head, HeadFile, KeptHead, OvertakenError, StoreHead
+
+_ATTEMPTS = 5  # to write a head that others change at the same time
 
 
 class History(Protocol):
@@ -45,7 +48,7 @@ class HeadKeeper:
     def __init__(self, file: HeadFile | None, lost: Head | None = None) -> None:
         self._file = file
         self._lost = lost
-        self._state: StoreHead | None = None
+        self._kept = KeptHead(None)
         self._lock = ExitStack()
         self._is_announced = False
 
@@ -63,10 +66,13 @@ class HeadKeeper:
         CorruptionError, SchemaError, UnavailableError
             The head cannot be read.
         """
-        self._state = None if self._file is None else self._file.read()
-        if self._state is None:
-            return []
-        return [head for head in (self._state.committed, self._state.coming) if head is not None]
+        self._kept = KeptHead(None) if self._file is None else self._file.read_kept()
+        state = self._state
+        return [] if state is None else [head for head in (state.committed, state.coming) if head is not None]
+
+    @property
+    def _state(self) -> StoreHead | None:
+        return self._kept.head
 
     def refuse_foreign(self, history: History) -> None:
         """Refuse a history that lacks what was committed to the store, unless just that is known to be lost.
@@ -87,16 +93,22 @@ class HeadKeeper:
             return
         self._lock.enter_context(self._file.lock())
         known = _get_coming(self._state)
-        self._state = self._file.read()
-        self.refuse_foreign(history)
-        coming = _get_coming(self._state)
-        if coming is not None and coming != known and not history.contains(coming):
-            raise foreign_head_error(coming, history.newest_head)
-        # A history that goes on without a head follows it once the revision that says so is committed.
-        committed = (
-            history.newest_head if self._lost is None or self._state is None else self._state.committed
-        )
-        self._is_announced = self._file.write(StoreHead(committed, history.head))
+        for attempt in range(1, _ATTEMPTS + 1):
+            self._kept = self._file.read_kept()
+            self.refuse_foreign(history)
+            coming = _get_coming(self._state)
+            if coming is not None and coming != known and not history.contains(coming):
+                raise foreign_head_error(coming, history.newest_head)
+            # A history that goes on without a head follows it once the revision that says so is committed.
+            committed = (
+                history.newest_head if self._lost is None or self._state is None else self._state.committed
+            )
+            try:
+                self._is_announced = self._file.write(StoreHead(committed, history.head), former=self._kept)
+                break
+            except OvertakenError:
+                if attempt == _ATTEMPTS:
+                    raise
         if not self._is_announced:
             self._note_behind(history)
 
@@ -105,9 +117,11 @@ class HeadKeeper:
         if self._file is None or history.head is None or not self._is_announced:
             return
         try:
-            state = self._file.read()
+            kept = self._file.read_kept()
+            state = kept.head
             if state is None or state.coming == history.head:
-                self._file.write(StoreHead(history.head), synced=False)
+                with suppress(OvertakenError):  # by the next writer, who has found this revision committed
+                    self._file.write(StoreHead(history.head), former=kept, synced=False)
             elif state.committed != history.head and state.committed.number <= history.head.number:
                 history.warnings.append(
                     "another database of this registry wrote to the store meanwhile:"
@@ -122,12 +136,14 @@ class HeadKeeper:
         """Call the newest revision of a database committed, unless somebody else wrote since the head was read."""
         if self._file is not None:
             with self._file.lock():
-                if self._file.read() == self._state:
-                    self._file.write(StoreHead(head))
+                kept = self._file.read_kept()
+                if kept.head == self._state:
+                    with suppress(OvertakenError):
+                        self._file.write(StoreHead(head), former=kept)
 
     def _note_behind(self, history: History) -> None:
         """Note that the head of the store stays behind, which is refused while a writer's end is not known."""
-        place = f"the store's head {str(self._file.path)!r}" if self._file else ""
+        place = f"the store's head {self._file.place!r}" if self._file else ""
         if self._lost is not None:
             raise UnavailableError(f"{place} may not be written by you: it cannot follow this database")
         if history.awaited is not None:

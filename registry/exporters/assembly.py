@@ -173,8 +173,8 @@ class Assembly:
         with name_use_in_errors(constants.kind, file.gain_range, panel.panel, constants.version):
             header = self.store.read_into(file.sha256, file.size, _as_bytes(buffer), blake3)
         # The payload is in the buffer if the header is that of a file of this size.
-        path = self.store.object_path(file.sha256)
-        find_payload_start(header, file.size, path, buffer.shape, self.kind.dtype)
+        place = self.store.locate(file.sha256)
+        find_payload_start(header, file.size, place, buffer.shape, self.kind.dtype)
         return Part(gain_range, index, buffer, header)
 
     def describe_output(

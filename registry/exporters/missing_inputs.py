@@ -43,7 +43,7 @@ def find_missing_inputs(store: ContentStore, inputs: Iterable[Input]) -> tuple[M
     uses: dict[tuple[str, int], list[FileUse]] = {}
     for sha256, size, use in inputs:
         uses.setdefault((sha256, size), []).append(use)
-    problems = map_in_threads(lambda file: store.find_error(*file), uses)
+    problems = map_in_threads(lambda file: store.find_error(*file), uses, store.threads)
     return tuple(
         MissingFile(
             sha256,

@@ -31,10 +31,11 @@ def find_object(store: ContentStore, sha256: str) -> tuple[Path, os.stat_result]
         A partial snapshot has left it out.
     """
     if store.has_object(sha256):
-        path = store.object_path(sha256)
+        path = store.find_file(sha256)
         with suppress(FileNotFoundError):  # it was removed meanwhile
-            return path, path.stat()
-    refuse_left_out(store.root, sha256)
+            if path is not None:
+                return path, path.stat()
+    refuse_left_out(store.storage, sha256)
     raise NotFoundError(f"object {sha256} is not in the store", sha256=sha256)
 
 

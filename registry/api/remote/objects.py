@@ -31,6 +31,11 @@ class RemoteStore(ContentStore):
         super().__init__(Path(service.url))
         self._service, self._cache, self._registry_id = service, cache, registry_id
 
+    @property
+    def place(self) -> str:
+        """The URL of the service."""
+        return self._service.url
+
     def make_absolute(self) -> Self:
         """Return this store: it is the same from everywhere."""
         return self
@@ -146,7 +151,7 @@ class RemoteStore(ContentStore):
             raise CorruptionError(
                 f"object {sha256} is missing from the store of {self._service.url}",
                 sha256=sha256,
-                path=str(self.object_path(sha256)),
+                path=self.locate(sha256),
             ) from None
 
     def _name_store(self, error: LeftOutError) -> LeftOutError:
@@ -160,7 +165,7 @@ class RemoteStore(ContentStore):
         return CorruptionError(
             f"object {sha256} in the store of {self._service.url} is damaged: its bytes have another checksum",
             sha256=sha256,
-            path=str(self.object_path(sha256)),
+            path=self.locate(sha256),
         )
 
     def read(self, sha256: str, size: int) -> bytes:

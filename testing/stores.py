@@ -1,0 +1,17 @@
+"""Files of a store in a folder, for tests that look at them or damage them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from registry.store import ContentStore
+
+
+def find_object_path(store: ContentStore, sha256: str) -> Path:
+    """Return the path of an object, stored or not."""
+    return Path(store.locate(sha256))
+
+
+def list_object_paths(store: ContentStore) -> list[Path]:
+    """Return the paths of all files below ``objects``, in their order."""
+    return [Path(store.place) / key for key in store.list_objects()]
