@@ -8,7 +8,7 @@ import sqlalchemy as sa
 
 from registry import detectors
 from registry.errors import NotValidError, RequestError
-from registry.identifiers import format_count, parse_source
+from registry.identifiers import MAX_RUN, format_count, parse_source
 from registry.lookup.answers import Answer
 from registry.lookup.source_runs import SourceRuns
 from registry.provenance.document import Deployment, Resolution
@@ -44,8 +44,13 @@ def find_deployment(
     source = configuration.source if configuration else source
     if source is None or first is None:
         return None, []
-    if first < 0 or (last is not None and last < first):
-        raise RequestError(f"runs {first} to {last} are not a range of runs", first_run=first, last_run=last)
+    if not 0 <= first <= (MAX_RUN if last is None else last) <= MAX_RUN:
+        raise RequestError(
+            f"runs {first} to {'the end' if last is None else last} are not a range of runs: it has numbers from 0 to"
+            f" {MAX_RUN}, in their order",
+            first_run=first,
+            last_run=last,
+        )
     detectors.refuse_wrong_source(parse_source(source), [panel.panel for panel in resolution.panels])
     if run is None or configuration is None:  # of a detector Id: no experiment, so no runs to compare with
         return Deployment(source, first, last), []

@@ -55,9 +55,9 @@ class _RecordedRuns:
         query = sa.select(number).where(run.c.experiment == self._experiment, condition)
         query = query.where(schema.live_condition(run, self._revision))
         if deployment is not None:
-            query = query.where(run.c.number >= deployment.first_run)
+            query = query.where(run.c.number >= sa.literal(deployment.first_run, sa.BigInteger))
             if deployment.last_run is not None:
-                query = query.where(run.c.number <= deployment.last_run)
+                query = query.where(run.c.number <= sa.literal(deployment.last_run, sa.BigInteger))
         return None if self._experiment is None else self._connection.execute(query).scalar()
 
 

@@ -19,11 +19,11 @@ def list_run_starts(
     run = schema.run
     query = (
         sa.select(run.c.number, run.c.begin_at)
-        .where(run.c.experiment == experiment, run.c.number >= limits[0])
+        .where(run.c.experiment == experiment, run.c.number >= sa.literal(limits[0], sa.BigInteger))
         .where(schema.live_condition(run, revision))
         .order_by(run.c.number)
         .limit(limit)
     )
     if limits[1] is not None:
-        query = query.where(run.c.number <= limits[1])
+        query = query.where(run.c.number <= sa.literal(limits[1], sa.BigInteger))
     return [(number, start) for number, start in connection.execute(query)]
