@@ -6,11 +6,15 @@ from collections.abc import Iterator
 from hashlib import sha256
 
 import pytest
+import sqlalchemy as sa
 import urllib3
 
 from registry import authorship
 from registry.api.readings import READINGS, Reading
+from registry.errors import ConflictError, RegistryError, RequestError, SchemaError, UnavailableError
+from registry.records.refusals import STATUSES
 from registry.service.options import Options
+from registry.service.responses import Encoder
 from testing.clients import Client
 from testing.panels import PANEL_A, use_small_panels, write_panel_folder
 from testing.registries import RegistryFactory, RegistryLocation
@@ -210,3 +214,18 @@ def test_caches_on_the_way_keep_no_answer_that_needed_a_token(location: Registry
             etag = client(path, authorization=bearer).headers.get("etag")
             if etag:
                 assert client(path, if_none_match=etag).status == 401
+
+
+@pytest.mark.parametrize("error_class", [RequestError, ConflictError, UnavailableError, SchemaError])
+def test_the_databases_own_words_are_not_sent_whatever_they_are_about(
+    error_class: type[RegistryError],
+) -> None:
+    raised = sa.exc.DataError("SELECT 1", {}, Exception(PLANTED))
+    refusal = error_class(
+        f"the database postgresql://{PLANTED}/db cannot hold this: {PLANTED}", place=PLANTED
+    )
+    refusal.__cause__ = raised
+    for public in (True, False):
+        answer = Encoder(public=public).encode_refusal(refusal)
+        assert (PLANTED.encode() not in answer.body) == public
+        assert answer.status == STATUSES[error_class.code]

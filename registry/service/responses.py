@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import sqlite3
 from dataclasses import dataclass
 from typing import Any
 
+import sqlalchemy as sa
 from starlette.responses import Response
 
 from registry.errors import (
@@ -114,10 +116,14 @@ class Encoder:
 
     def hide_details(self, error: RegistryError) -> RegistryError:
         """Return a refusal; of a public service without what it says of files and servers."""
-        if self.public and isinstance(error, _PRIVATE) and not isinstance(error, BehindError):
+        if not self.public or isinstance(error, BehindError):
+            return error
+        if isinstance(error, _PRIVATE):
             return type(error)(
                 "the registry cannot answer this now; its operator finds the reason in the log"
             )
+        if isinstance(error.__cause__, (sa.exc.SQLAlchemyError, sqlite3.Error)):
+            return type(error)("the database refuses this question")
         return error
 
     def limit_keeping(self, keeping: str) -> str:
