@@ -204,6 +204,11 @@ def sqlite_file(url: str) -> Path | None:
     if path == url or not path or path == ":memory:" or path.startswith("file:") or "\0" in path:
         # The rest is not repeated: it may be a password.
         start = _KNOWN_START.match(url)
+        if is_service_url(url):
+            raise RequestError(
+                "the URL is that of a service, which answers questions and records nothing: this needs the registry's"
+                " database, sqlite:///FILE or postgresql://USER@HOST/DATABASE"
+            )
         what = "the text that is given for it" if start is None else f"a URL that begins with {start[0]!r}"
         raise RequestError(
             f"{what} is not a database that calreg can use;"
