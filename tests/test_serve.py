@@ -25,6 +25,7 @@ from testing.registries import RegistryLocation
 from testing.services import run_server
 from tests.cli import Calreg
 from tests.conftest import make_location
+from tests.test_late_seals import record_unsealed
 
 PANEL = "170505-149520170815-3d00b0"
 pytestmark = [pytest.mark.slow, pytest.mark.small_panels]
@@ -165,6 +166,26 @@ def test_a_port_that_is_taken_is_refused(sqlite_calreg: Calreg) -> None:
         result = sqlite_calreg("serve", "--port", str(taken.getsockname()[1]))
     assert result.code == 8
     assert "in use" in result.stderr
+
+
+def test_a_registry_whose_newest_revision_has_no_seal_is_not_served(
+    sqlite_location: RegistryLocation, sqlite_calreg: Calreg
+) -> None:
+    with sqlite_location.open() as registry:
+        registry.panels.add(PANEL)
+    record_unsealed(sqlite_location, 2)
+    result = sqlite_calreg("serve")
+    assert (result.code, result.stdout) == (6, "")
+    assert "revision 2 has no seal" in result.stderr
+    assert "calreg database seal 2" in result.stderr
+
+
+def test_a_service_is_no_database_to_serve(sqlite_calreg: Calreg) -> None:
+    for url in ("https://calib.example.org", "HTTP://ana:secret@calib.example.org/"):
+        result = sqlite_calreg("--database", url, "serve")
+        assert (result.code, result.stdout) == (2, "")
+        assert "that of a service" in result.stderr
+        assert "secret" not in result.stderr
 
 
 def test_a_role_that_may_write_serves_nothing_and_a_reader_does(

@@ -9,19 +9,23 @@ import time
 from pathlib import Path
 
 import pytest
+import sqlalchemy as sa
 
-from registry import transport
+from registry import schema, transport
 from registry.api import create_registry, open_registry
 from registry.api.copies import copy_registry
 from registry.api.readings import READINGS
-from registry.errors import UnavailableError
+from registry.errors import CorruptionError, Remedy, UnavailableError
 from registry.instants import now
+from registry.service import served_registry
 from registry.service.application import build_application
 from registry.service.options import Options
 from testing.clients import Client
 from testing.panels import PANEL_A, PANEL_B, write_panel_folder
 from testing.registries import RegistryFactory, RegistryLocation
 from testing.services import make_state, serve_application, serve_in_thread
+from tests.refusals import assert_refused
+from tests.test_late_seals import record_unsealed
 
 pytestmark = pytest.mark.small_panels
 
@@ -240,3 +244,57 @@ def test_the_log_of_a_writer_that_was_killed_is_read(sqlite_location: RegistryLo
         client = Client(url)
         assert client.get("/v1/head")["revision"] == 1
         assert client.get(f"{client.pin}/panels")[0]["panel"] == PANEL_A
+
+
+def test_a_database_that_newer_software_upgrades_answers_nothing_any_more(
+    location: RegistryLocation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(served_registry, "_MOMENT", 0.0)
+    _add_panel(location, PANEL_A)
+    with serve_in_thread(location) as url:
+        client = Client(url)
+        kept = f"{client.pin}/panels"
+        etag = client(kept).headers["etag"]
+        assert len(client.get(kept)) == 1
+        for version in ("9999", "0001", "of-others"):
+            _set_schema(location, version)
+            for path in (
+                kept,
+                "/v1/head",
+                "/v1/exports",
+                "/healthz",
+                "/v1/history",
+                f"{_find_pin(kept)}/log",
+            ):
+                assert client.refuse(path) == (500, 7), version
+            assert client.refuse(kept, if_none_match=etag) == (500, 7)
+        _set_schema(location, schema.REVISION)
+        assert len(client.get(kept)) == 1
+
+
+def _find_pin(path: str) -> str:
+    return path.rpartition("/")[0]
+
+
+def _set_schema(location: RegistryLocation, version: str) -> None:
+    engine = location.engine()
+    with engine.begin() as connection:
+        connection.execute(sa.text("UPDATE alembic_version SET version_num = :version"), {"version": version})
+    engine.dispose()
+
+
+def test_a_revision_without_a_seal_is_refused_by_name_and_earlier_pins_are_answered(
+    location: RegistryLocation,
+) -> None:
+    _add_panel(location, PANEL_A)
+    with serve_in_thread(location) as url:
+        client = Client(url)
+        kept = f"{client.pin}/panels"
+        record_unsealed(location, 2)
+        with assert_refused(CorruptionError, 2, remedy=Remedy.SEAL_REVISION, revision=2), open_registry(url):
+            pass
+        assert client.refuse("/healthz") == (500, 6)
+        assert len(client.get(kept)) == 1
+        with location.open() as registry:
+            registry.seal_revision(2, comment="of a tool that was killed")
+        assert client.get("/v1/head")["revision"] == 2

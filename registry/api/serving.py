@@ -11,9 +11,10 @@ import sqlalchemy as sa
 from registry.api.registry import Registry
 from registry.api.stale_copies import StoreWitness
 from registry.database.closing import Closure, find_closure
+from registry.database.migrations import has_own_schema
 from registry.database.roles import find_writing_right
 from registry.database.seals import find_head, read_head, read_registry_id, read_seal
-from registry.errors import BehindError, RequestError, UnavailableError
+from registry.errors import BehindError, Remedy, RequestError, UnavailableError
 from registry.heads import Head
 from registry.lookup.quoted_heads import find_number_of_head
 from registry.lookup.revisions import AsOf
@@ -64,6 +65,7 @@ def _refuse_writer(registry: Registry) -> None:
     if right is not None:
         raise RequestError(
             f"the database role {right} may write the registry, and a service must not: use one that may only read it",
+            remedy=Remedy.GRANT_RIGHTS,
             role=right,
         )
 
@@ -116,11 +118,13 @@ def read_present_state(registry: Registry, as_of: AsOf = None, known: Head | Non
 def find_newest_head(registry: Registry, known: Head | None) -> Head | None:
     """Return the newest head; None where the database is not what was opened, or its history lacks a known head.
 
-    It is not where it is another registry's, or where it takes no writes any more, or takes them again.
+    It is not where it has another schema, is another registry's, takes no writes any more, or takes them again.
     """
     backend = registry._backend  # noqa: SLF001 - of this package
     with backend.database.read_transaction() as connection:
-        if read_registry_id(connection) != registry.id or find_closure(connection) != registry.closure:
+        if not has_own_schema(connection) or read_registry_id(connection) != registry.id:
+            return None
+        if find_closure(connection) != registry.closure:
             return None
         if known is not None and read_seal(connection, known.number) != known.seal:
             return None

@@ -62,6 +62,12 @@ def read_schema_revision(connection: sa.Connection) -> str | None:
     return revisions[0] if revisions else None
 
 
+def has_own_schema(connection: sa.Connection) -> bool:
+    """Tell whether a registry's database has the schema of this software: the question of `Database` in short."""
+    query = sa.select(_VERSION_TABLE.c.version_num).limit(2)
+    return connection.execute(query).scalars().all() == [schema.REVISION]
+
+
 def is_known_schema(revision: str) -> bool:
     """Tell whether it is the revision of a schema that this software knows."""
     return revision.isdigit() and revision <= schema.REVISION

@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from threading import Lock
@@ -108,10 +109,13 @@ class ServedRegistry:
 
     def _ask(self, *, is_same_file: bool) -> Opened:
         if self._opened is not None and self._refusal is None and is_same_file:
-            newest = find_newest_head(self._opened.registry, self._newest)
-            if newest is not None:
-                self._newest = newest
-                return self._opened
+            with suppress(
+                RegistryError
+            ):  # connections of a while ago may be gone; what is wrong, the opening says
+                newest = find_newest_head(self._opened.registry, self._newest)
+                if newest is not None:
+                    self._newest = newest
+                    return self._opened
         return self._open_anew()
 
     def _open_anew(self) -> Opened:

@@ -12,7 +12,7 @@ from dataclasses import replace
 
 import msgspec
 
-from registry.api.serving import open_to_serve
+from registry.api.serving import open_to_serve, read_present_state
 from registry.errors import RequestError, UnavailableError
 from registry.extras import import_extra
 from registry.identifiers import quote
@@ -39,6 +39,8 @@ def serve(
         as soon as they begin.
     RequestError
         The port or the number of workers cannot be, or the database's role may write.
+    CorruptionError
+        The newest revision has no seal, so that it has no pin.
     """
     refuse_pin("serve the registry")
     if port not in _PORTS:
@@ -48,7 +50,8 @@ def serve(
     granian = import_extra("granian", "serve", "granian, which serves, is not installed")
     import_extra("starlette", "serve", "starlette, which the service is made with, is not installed")
     import_extra("jinja2", "serve", "jinja2, which its pages are made with, is not installed")
-    open_to_serve(settings).close()  # what is wrong is said here, not by every worker
+    with open_to_serve(settings) as registry:  # what is wrong is said here, not by every worker
+        read_present_state(registry)
     address = _find_address(host, port)
     _allow_many_connections()
     from granian.constants import HTTPModes, Interfaces, RuntimeModes
