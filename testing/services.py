@@ -38,6 +38,11 @@ def serve_in_thread(location: RegistryLocation, options: Options | None = None) 
     state.close()
 
 
+def wait_for_a_look() -> None:
+    """Let the moment pass in which a service does not look at the file of SQLite again."""
+    time.sleep(0.002)
+
+
 def make_state(location: RegistryLocation, options: Options | None = None) -> State:
     """Return the state of a worker that serves a registry; on PostgreSQL as the user of the tests, who may write."""
     settings = Settings(location.database, location.store)

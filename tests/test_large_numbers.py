@@ -60,12 +60,12 @@ def test_no_number_is_too_large_for_a_question(
     with serve_in_thread(location) as url:
         client = Client(url)
         pin = client.pin
-        asked = [path for reading in READINGS for path in _list_urls(reading, pin, registry.id)]
-        for path in asked:
+        paths = [path for reading in READINGS for path in _list_urls(reading, pin, registry.id)]
+        for path in paths:
             answer = client(path)
             assert answer.status < 500, path
             assert b"cannot hold" not in answer.data, path
-        assert len(asked) > 40
+        assert len(paths) > 40
 
 
 def test_a_range_ends_with_the_largest_run_at_most(registry: Registry, tmp_path: Path) -> None:

@@ -22,7 +22,7 @@ from registry.settings import Settings
 from testing.clients import Client
 from testing.panels import write_panel_folder
 from testing.registries import RegistryLocation
-from testing.services import run_server
+from testing.services import run_server, wait_for_a_look
 from tests.cli import Calreg
 from tests.conftest import make_location
 from tests.test_late_seals import record_unsealed
@@ -123,6 +123,7 @@ def test_a_server_starts_again_when_its_database_is_back(sqlite_location: Regist
     with run_server(sqlite_location) as (url, process):
         client = Client(url)
         away = file.rename(file.with_name("away"))
+        wait_for_a_look()
         assert client.refuse("/healthz") == (503, 8)
         (worker,) = _list_workers(process)
         os.kill(worker, signal.SIGKILL)

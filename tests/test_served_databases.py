@@ -5,7 +5,6 @@ import shutil
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -23,7 +22,7 @@ from registry.service.options import Options
 from testing.clients import Client
 from testing.panels import PANEL_A, PANEL_B, write_panel_folder
 from testing.registries import RegistryFactory, RegistryLocation
-from testing.services import make_state, serve_application, serve_in_thread
+from testing.services import make_state, serve_application, serve_in_thread, wait_for_a_look
 from tests.refusals import assert_refused
 from tests.test_late_seals import record_unsealed
 
@@ -39,12 +38,7 @@ def _replace(target: RegistryLocation, source: RegistryLocation) -> None:
     for suffix in ("-wal", "-shm"):
         target.file.with_name(f"{target.file.name}{suffix}").unlink(missing_ok=True)
     arriving.rename(target.file)
-    _wait_for_a_look()
-
-
-def _wait_for_a_look() -> None:
-    """Let the moment pass in which a service does not look at the file again."""
-    time.sleep(0.002)
+    wait_for_a_look()
 
 
 def _add_panel(location: RegistryLocation, panel: str) -> None:
@@ -74,7 +68,8 @@ def test_no_answer_of_a_registry_is_sent_once_its_file_is_another_registrys(
         own = sqlite_location.file
         assert own is not None
         saved = own.rename(own.with_name("saved"))
-        _wait_for_a_look()
+        wait_for_a_look()
+        wait_for_a_look()
         assert client.refuse(kept) == (503, 8)
         assert client.refuse(kept, if_none_match=etag) == (503, 8)
         assert client.refuse("/healthz") == (503, 8)
@@ -84,7 +79,8 @@ def test_no_answer_of_a_registry_is_sent_once_its_file_is_another_registrys(
         shutil.rmtree(sqlite_location.store)
         shutil.copytree(other.store, sqlite_location.store)
         own.touch()  # else the refusal is repeated for a second
-        _wait_for_a_look()
+        wait_for_a_look()
+        wait_for_a_look()
         assert client.refuse(kept) == (409, 5)
         assert client.refuse(kept, if_none_match=etag) == (409, 5)
         assert client.get(f"{client.pin}/panels")[0]["panel"] == PANEL_B
@@ -131,6 +127,7 @@ def test_a_file_with_the_same_name_size_and_place_is_asked_anew(
         with sqlite_location.file.open("r+b") as file:  # the same inode
             file.write(content)
             file.truncate()
+        wait_for_a_look()
         assert client.get("/v1/head")["revision"] == 2
         assert len(client.get(f"{client.pin}/panels")) == 2
 
