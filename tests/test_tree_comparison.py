@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -55,6 +55,52 @@ def test_an_imported_directory_has_no_differences(imported: Registry, tree: Path
     comparison = imported.compare_tree(tree)
     assert (comparison.links, comparison.runs, comparison.hazards) == ((), (), ())
     assert (comparison.compared_links, comparison.compared_runs, comparison.revision) == (2, 1, 3)
+
+
+REFUSED_NAMES = {
+    "13 digits": f"{PANEL_A}-2017010100000",
+    "an hour that summer time repeats": f"{PANEL_A}-20171105013000",
+}
+
+
+@pytest.mark.parametrize("name", REFUSED_NAMES.values(), ids=REFUSED_NAMES)
+def test_what_the_directory_picks_is_compared_by_content_though_its_name_is_refused(
+    location: RegistryLocation, tree: Path, name: str
+) -> None:
+    (tree / A17).rename(tree / name)
+    with location.open("America/Los_Angeles") as registry:
+        registry.panels.add(PANEL_A)
+        registry.detectors.configure("xcs1", SOURCE, PANEL_A, first_run=1)
+        registry.runs.add("exp=xcs1:run=1", begin="2018-06-01T00:00:00Z")
+        (run,) = registry.compare_tree(tree).runs  # the registry has nothing, the directory has
+        assert [(choice.link, choice.version, choice.registry) for choice in run.choices] == [
+            (name, None, None)
+        ] * 2
+        assert all(choice.directory for choice in run.choices)
+        assert all(f"{name.split('-')[3]}" in choice.reason for choice in run.choices)
+        registry.versions.add(PANEL_A, tree / "M068", valid_from=T18)
+        assert registry.compare_tree(tree).runs == ()  # the same content, by other names
+        for gain_range in range(3):
+            path = tree / "M068" / f"g{gain_range}_gain.npy"
+            path.unlink()
+            np.save(path, make_panel_array("gain", gain_range).astype(np.float64))
+        (run,) = registry.compare_tree(tree).runs  # the directory does not look at what it gives
+        assert [(choice.kind, choice.directory) for choice in run.choices] == [("gain", None)]
+        (tree / "M068" / "g1_gain.npy").unlink()
+        registry.versions.gap(PANEL_A, valid_from="2018-03-01T00:00:00Z", kinds=["gain"], comment="lost")
+        assert registry.compare_tree(tree).runs == ()  # neither has any
+
+
+def test_a_panel_id_with_an_empty_field_is_compared_by_content(registry: Registry, tree: Path) -> None:
+    panel, spelled = "170505-149520170815-0", "170505-149520170815-"
+    (tree / spelled).symlink_to("M068")
+    registry.panels.add(panel)
+    registry.detectors.configure("xcs1", SOURCE, panel, first_run=1)
+    registry.runs.add("exp=xcs1:run=1", begin=T18)
+    (run,) = registry.compare_tree(tree).runs
+    assert {choice.link for choice in run.choices} == {spelled}
+    registry.versions.add(panel, tree / "M068", valid_from=T17)
+    assert registry.compare_tree(tree).runs == ()
 
 
 @pytest.mark.slow
@@ -264,9 +310,18 @@ def test_the_command_prints_differences_and_succeeds(
         registry.detectors.configure("xcs1", SOURCE, f"{PANEL_A}_{PANEL_B}", first_run=1)
         for run, begin in enumerate((RUN_16, RUN_16, RUN_17), start=1):
             registry.runs.add(f"exp=xcs1:run={run}", begin=begin)
+        imported, own = (
+            [row.constants or "" for row in registry.versions.list(panel)] for panel in (PANEL_A, PANEL_B)
+        )
+    refused = (
+        "of the link that the directory picks: the stamp '2018' (4 digits)",
+        "is not of 14 digits (YYYYMMDDHHMMSS)",
+    )
     calreg = Calreg(location, monkeypatch)
     (tree / B17).unlink()
-    (tree / f"{PANEL_B}-2018").symlink_to("M088")
+    (tree / f"{PANEL_B}-2018").symlink_to("M044")
+    listed = calreg.run("import", str(tree), "--compare", "--json").json
+    contents = [choice["directory"] for choice in listed["runs"][-1]["choices"]]
     shown = calreg.run("import", str(tree), "--compare")
     assert shown.stdout.splitlines() == [
         "1 link compared with revision 5:",
@@ -275,11 +330,10 @@ def test_the_command_prints_differences_and_succeeds(
         "",
         "3 runs compared, the directory picks other constants for 3:",
         f"  xcs1 {SOURCE} 2 runs, 1 to 2",
-        *choice_lines(registry_versions=None, panel=PANEL_A, link=A17, location=location, tree=tree),
+        *show_choice(PANEL_A, A17, imported, None, "the link starts after the run"),
+        *show_choice(PANEL_B, f"{PANEL_B}-2018", contents, None, *refused),
         f"  xcs1 {SOURCE} run 3",
-        *choice_lines(
-            registry_versions=(3, 4), panel=PANEL_B, link=f"{PANEL_B}-2018", location=location, tree=tree
-        ),
+        *show_choice(PANEL_B, f"{PANEL_B}-2018", contents, (3, 4), *refused, registry=own),
         "",
         "cannot be imported:",
         f"  {PANEL_B}-2018: the stamp '2018' (4 digits) is not of 14",
@@ -287,7 +341,6 @@ def test_the_command_prints_differences_and_succeeds(
     ]
     assert all(len(line) <= 80 for line in shown.stdout.splitlines())
     assert str(DEFAULT_TIME) in shown.stderr
-    listed = calreg.run("import", str(tree), "--compare", "--json").json
     assert set(listed) == {
         "tree",
         "revision",
@@ -305,25 +358,24 @@ def test_the_command_prints_differences_and_succeeds(
     assert [row["run"] for row in listed["runs"]] == [1, 2, 3]
 
 
-def choice_lines(
-    registry_versions: tuple[int, int] | None, panel: str, link: str, location: RegistryLocation, tree: Path
+def show_choice(
+    panel: str,
+    link: str,
+    directory: list[str],
+    versions: tuple[int, int] | None,
+    *because: str,
+    registry: Sequence[str] = (),
 ) -> list[str]:
-    with location.open() as registry:
-        short = [row.constants[:8] for row in registry.versions.list(panel) if row.constants]
-    if registry_versions is None:
-        return [
-            f"    {panel} gain, offset",
-            f"      directory: {link} ({', '.join(short)})",
-            "      registry: nothing valid",
-            "      because: the link starts after the run",
-        ]
-    first, second = registry_versions
+    """Return the lines of a difference in the constants of both kinds."""
+    known = zip(versions or (), registry, strict=True)
+    valid = ", ".join(f"version {version} ({sha256[:8]})" for version, sha256 in known) or "nothing valid"
+    first, *rest = because
     return [
         f"    {panel} gain, offset",
-        f"      directory: {link} (none, none)",
-        f"      registry: version {first} ({short[0]}), version {second} ({short[1]})",
-        "      because: of the link that the directory picks: the stamp '2018' (4 digits)",
-        "        is not of 14 digits (YYYYMMDDHHMMSS)",
+        f"      directory: {link} ({', '.join(sha256[:8] for sha256 in directory)})",
+        f"      registry: {valid}",
+        f"      because: {first}",
+        *(f"        {line}" for line in rest),
     ]
 
 

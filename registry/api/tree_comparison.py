@@ -14,12 +14,13 @@ from registry.api.tree_timezone import find_tree_timezone
 from registry.authorship import escape_undecodable
 from registry.detectors import find_detector_type, find_panel_type
 from registry.detectors.jungfrau import JUNGFRAU
-from registry.errors import InstantError, Remedy
+from registry.errors import ArrayError, InstantError, NotFoundError, RegistryError, Remedy, UnavailableError
+from registry.files import list_folder
 from registry.identifiers import quote
 from registry.importers.directory_rule import DEFAULT_TIME, DirectoryRule
 from registry.importers.left_out import get_link_name
 from registry.importers.legacy_tree import Entry, Hazard
-from registry.importers.panel_folders import CheckedTree, check_tree
+from registry.importers.panel_folders import CheckedTree, check_tree, read_panel_folder
 from registry.importers.tree_aliases import KnownAliases
 from registry.instants import Instant, refuse_unlikely
 from registry.lookup import panels, versions
@@ -234,6 +235,14 @@ def _describe_unlinked_version(version: Version, link: str | None, entry: Entry 
     return f"its files are gone from {entry.folder.name}"
 
 
+def _has_every_file(folder: Path, kind: str) -> bool:
+    try:
+        names = {entry.name for entry in list_folder(folder, "a folder with g0_gain.npy and so on")}
+    except RegistryError:
+        return False
+    return names.issuperset(JUNGFRAU.file_names(kind))
+
+
 class _ChoiceComparison:
     """Compares the constants that directory and registry choose for a run, and explains the differences."""
 
@@ -247,6 +256,7 @@ class _ChoiceComparison:
         self._checked, self._rule, self._links = checked, rule, links
         self._by_name = {entry.name: entry for entry in checked.tree.entries}
         self._hazards = {hazard.name: hazard.reason for hazard in checked.tree.hazards}
+        self._refused: dict[tuple[str, str], tuple[str | None, bool]] = {}
         entries = sorted(checked.tree.entries, key=attrgetter("valid_from"))
         self._entries = build_timelines((entry.panel, entry.valid_from, entry) for entry in entries)
         self._versions = build_timelines(
@@ -263,10 +273,32 @@ class _ChoiceComparison:
                 version = None if start is None else self._versions[panel, kind].at(start)
                 directory = self._get_constants(entry, kind)
                 registry = version.constants if version else None
-                if directory != registry:
+                is_unusable = False
+                if (
+                    entry is None and link is not None
+                ):  # refused, if only for its name: the directory does not ask
+                    directory, is_unusable = self._read_refused(link, kind)
+                if is_unusable or directory != registry:
                     number = version.version if version else None
                     reason = "; ".join(self._explain_difference(link, panel, kind, start, version))
                     yield ChoiceDifference(panel, kind, link, directory, number, registry, reason)
+
+    def _read_refused(self, link: str, kind: str) -> tuple[str | None, bool]:
+        """Return the constants behind a link that is a hazard, and whether there are files that cannot be any."""
+        if (link, kind) not in self._refused:
+            folder = self._checked.tree.root / link
+            constants, is_unusable = None, False
+            try:
+                module = read_panel_folder(folder, JUNGFRAU, [kind], allow_nonfinite=True, allow_odd=True)
+                constants = module.constants[0].sha256
+            except ArrayError:  # with a file missing, the directory gives nothing
+                is_unusable = _has_every_file(folder, kind)
+            except NotFoundError:
+                pass
+            except UnavailableError:  # others may read it
+                is_unusable = True
+            self._refused[link, kind] = constants, is_unusable
+        return self._refused[link, kind]
 
     def _get_constants(self, entry: Entry | None, kind: str) -> str | None:
         checked = self._checked.get_constants(entry) if entry else ()
