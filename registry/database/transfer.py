@@ -64,9 +64,9 @@ def copy_rows(
                 target.execute(tables[name].delete())
             for name, query in queries.items():
                 sent[name] = _RowChecksum()
-                with _translate_value_errors(target, name):
+                with translate_value_errors(target, name):
                     batches = sent[name].pass_through(_read_rows(source, query, tables[name]), advance)
-                    _insert(target, tables[name], batches)
+                    insert_rows(target, name, tables[name].columns.keys(), batches)
         for name in queries:
             copied = _RowChecksum()
             rows = _read_rows(target, sa.select(tables[name]), tables[name])
@@ -78,7 +78,7 @@ def copy_rows(
                     " somebody else's may change them",
                     table=name,
                 )
-    _refuse_dangling(target)
+    refuse_dangling(target)
     return {name: checksum.rows for name, checksum in sent.items()}
 
 
@@ -157,22 +157,28 @@ def _row_list_type(table: sa.Table) -> Any:
     return list[tuple[tuple(types)]]  # type: ignore[misc]
 
 
-def _insert(connection: sa.Connection, table: sa.Table, batches: Iterable[Sequence[tuple[Any, ...]]]) -> None:
-    names = ", ".join(column.name for column in table.c)
+def insert_rows(
+    connection: sa.Connection,
+    table: str,
+    columns: Sequence[str],
+    batches: Iterable[Sequence[tuple[Any, ...]]],
+) -> None:
+    """Insert rows whose values are in the order of these columns."""
+    names = ", ".join(columns)
     if connection.dialect.name == "sqlite":
-        marks = ", ".join("?" for _ in table.c)
+        marks = ", ".join("?" for _ in columns)
         for batch in batches:
-            connection.exec_driver_sql(f"INSERT INTO {table.name} ({names}) VALUES ({marks})", list(batch))
+            connection.exec_driver_sql(f"INSERT INTO {table} ({names}) VALUES ({marks})", list(batch))
         return
     cursor: Any = connection.connection.cursor()
-    with cursor.copy(f"COPY {table.name} ({names}) FROM STDIN") as stream:
+    with cursor.copy(f"COPY {table} ({names}) FROM STDIN") as stream:
         for batch in batches:
             for row in batch:
                 stream.write_row(row)
 
 
 @contextmanager
-def _translate_value_errors(target: sa.Connection, table: str) -> Iterator[None]:
+def translate_value_errors(target: sa.Connection, table: str) -> Iterator[None]:
     """Refuse values that the target cannot hold: longer texts, larger numbers, NUL in a text."""
     driver: Any = target.dialect.loaded_dbapi
     try:
@@ -186,7 +192,7 @@ def _translate_value_errors(target: sa.Connection, table: str) -> Iterator[None]
         raise sa.exc.DBAPIError.instance("COPY", None, error, driver.Error, dialect=target.dialect) from error
 
 
-def _refuse_dangling(connection: sa.Connection) -> None:
+def refuse_dangling(connection: sa.Connection) -> None:
     """Refuse references to rows that are not there; PostgreSQL has refused them already."""
     if connection.dialect.name == "sqlite":
         for name in sorted(list_own_tables(connection)):  # tables of others may be there, too

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 
 import sqlalchemy as sa
@@ -63,11 +63,15 @@ def _create_guards(connection: sa.Connection) -> None:
 
 
 @contextmanager
-def disable_guards(connection: sa.Connection) -> Iterator[None]:
-    """Disable the guards of any schema of calreg, and enable them at the end, in the same transaction."""
+def disable_guards(connection: sa.Connection, tables: Collection[str] | None = None) -> Iterator[None]:
+    """Disable the guards of any schema of calreg, and enable them at the end, in the same transaction.
+
+    With `tables` only those of these tables: the fewer they are, the quicker.
+    """
     if connection.dialect.name == "sqlite":
         query = sa.text("SELECT name, tbl_name, sql FROM sqlite_master WHERE type = 'trigger' ORDER BY rowid")
-        triggers = [row for row in connection.execute(query) if _is_guard(row.name, row.tbl_name)]
+        rows = connection.execute(query).all()
+        triggers = [row for row in rows if _is_guard_of(row.name, row.tbl_name, tables)]
         for trigger in triggers:
             connection.exec_driver_sql(f"DROP TRIGGER {trigger.name}")
         yield
@@ -78,7 +82,8 @@ def disable_guards(connection: sa.Connection) -> Iterator[None]:
         "SELECT relname, tgname FROM pg_trigger JOIN pg_class ON pg_class.oid = tgrelid"
         f" WHERE NOT tgisinternal AND {_OURS}"
     )
-    guards = [(table, name) for table, name in connection.execute(query) if _is_guard(name, table)]
+    rows = connection.execute(query).all()
+    guards = [(table, name) for table, name in rows if _is_guard_of(name, table, tables)]
     for table, name in guards:
         connection.exec_driver_sql(f"ALTER TABLE {table} DISABLE TRIGGER {name}")
     yield
@@ -86,5 +91,6 @@ def disable_guards(connection: sa.Connection) -> Iterator[None]:
         connection.exec_driver_sql(f"ALTER TABLE {table} ENABLE ALWAYS TRIGGER {name}")
 
 
-def _is_guard(name: str, table: str) -> bool:
-    return name.startswith(f"{table}_") and _GUARD_NAME.fullmatch(name) is not None
+def _is_guard_of(name: str, table: str, tables: Collection[str] | None) -> bool:
+    is_wanted = tables is None or table in tables
+    return is_wanted and name.startswith(f"{table}_") and _GUARD_NAME.fullmatch(name) is not None
