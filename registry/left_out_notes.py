@@ -1,4 +1,7 @@
-"""The note in a store of the files that partial snapshots beside it have left out on purpose."""
+"""The note in a store of the files that partial snapshots beside it have left out on purpose.
+
+A mirror without files is a part with no panels: whatever is absent was left out.
+"""
 
 from __future__ import annotations
 
@@ -27,26 +30,38 @@ class _LeftOutNote(msgspec.Struct, frozen=True):
 
 
 def write_left_out_note(
-    storage: Storage, part: SnapshotPart | None, sha256s: Iterable[str], is_there: Callable[[str], bool]
+    storage: Storage,
+    part: SnapshotPart | None,
+    sha256s: Iterable[str],
+    is_there: Callable[[str], bool],
+    *,
+    is_complete: bool = False,
 ) -> None:
-    """Note files that were left out; forget those of former snapshots that are there by now."""
+    """Note files that were left out; forget those of former snapshots that are there by now.
+
+    Where the store `is_complete`, the mirror that left all out is forgotten, too.
+    """
     with storage.translate_errors("written", _KEY):
         former = _read(storage)
-        parts = (*(former.parts if former else ()), *([part] if part else []))
+        parts = (
+            *(one for one in (former.parts if former else ()) if one.panels or not is_complete),
+            *([part] if part else []),
+        )
         files = sorted({*(former.files if former else ()), *sha256s})
         absent = tuple(sha256 for sha256 in files if not is_there(sha256))
         note = _LeftOutNote("calreg partial snapshot", 1, tuple(dict.fromkeys(parts)), absent)
-        if former is not None and not absent:
+        is_needed = bool(absent) or any(map(_leaves_all_out, parts))
+        if former is not None and not is_needed:
             with suppress(FileNotFoundError):
                 storage.remove(_KEY)
-        elif absent and note != former:
+        elif is_needed and note != former:
             storage.write_document(_KEY, msgspec.json.encode(note) + b"\n")
 
 
 def refuse_left_out(storage: Storage, sha256: str) -> None:
     """Raise `LeftOutError` for a file that is not in the store because it was left out."""
     note = _read(storage)
-    if note is not None and sha256 in note.files:
+    if note is not None and (sha256 in note.files or any(map(_leaves_all_out, note.parts))):
         part = note.parts[0]
         raise left_out_error(
             sha256,
@@ -60,14 +75,19 @@ def refuse_left_out(storage: Storage, sha256: str) -> None:
 
 def left_out_error(sha256: str, where: str, request: str, *, whole: str, **values: Any) -> LeftOutError:
     """Return the refusal of a file that a partial snapshot left out of the store `where`, with its request."""
+    copy = f"a partial snapshot, which has the files of the panels of {request}"
     return LeftOutError(
-        f"object {sha256} is not in the store {where}: it was left out of a partial snapshot, which has the files"
-        f" of the panels of {request}; the whole is {whole}",
+        f"object {sha256} is not in the store {where}: it was left out of"
+        f" {copy if request else 'a mirror without files'}; the whole is {whole}",
         sha256=sha256,
         request=request,
         whole=whole,
         **values,
     )
+
+
+def _leaves_all_out(part: SnapshotPart) -> bool:
+    return not part.panels
 
 
 def _read(storage: Storage) -> _LeftOutNote | None:

@@ -53,6 +53,11 @@ _PASSING_PROBLEMS = {
 class Service:
     """A service at a URL. Threads may share it, and a child of a fork opens connections of its own.
 
+    Parameters
+    ----------
+    attempts
+        How often a request is made that fails in a way that may pass.
+
     Raises
     ------
     RequestError
@@ -61,7 +66,8 @@ class Service:
         urllib3 is not installed, or the token or the certificates cannot be read.
     """
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, *, attempts: int = _ATTEMPTS) -> None:
+        self._attempts = attempts
         self._urllib3: Any = import_extra("urllib3", "remote", "urllib3, which speaks HTTP, is not installed")
         self.url = _parse_url(url)
         self._token = _read_token()
@@ -132,15 +138,15 @@ class Service:
                 f"the service {self.url} is not asked: CALREG_OFFLINE is set", remedy=Remedy.FETCH
             )
         wait = _FIRST_WAIT
-        for attempt in range(1, _ATTEMPTS + 1):
+        for attempt in range(1, self._attempts + 1):
             try:
                 return request()
             except _BusyError as busy:
-                if attempt == _ATTEMPTS or (busy.seconds or 0) > _MAX_WAIT:
+                if attempt == self._attempts or (busy.seconds or 0) > _MAX_WAIT:
                     raise busy.error from None
                 pause = max(busy.seconds or 0.0, wait)
             except _LostConnectionError as error:
-                if attempt == _ATTEMPTS:
+                if attempt == self._attempts:
                     raise self._error(str(error)) from None
                 pause = wait
             time.sleep(pause * random.uniform(1.0, 1.5))  # noqa: S311 - many clients shall not come back at once

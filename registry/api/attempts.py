@@ -17,6 +17,7 @@ from registry.database.closing import find_closure
 from registry.database.engine import open_engine, write_transaction
 from registry.database.forks import close_connections
 from registry.database.migrations import read_schema_revision
+from registry.database.seals import read_head
 from registry.database.transactions import Database
 from registry.errors import RegistryError, SchemaError
 from registry.files import has_content
@@ -104,6 +105,19 @@ def note_fork(store: str, read_owner: Callable[[], str | None]) -> None:
         return f"the fork with the store {store} is complete"
 
     note_attempt("the fork", describe)
+
+
+def note_mirror(url: str) -> None:
+    """Note that a mirror follows another registry."""
+
+    def describe() -> str:
+        if _read_schema(url) is None:
+            return "there is no mirror yet; the same command begins again"
+        with _open_after_interruption(url) as connection:
+            head = read_head(connection)
+        return f"the mirror has revision {head.number}; the same command goes on"
+
+    note_attempt("the mirror", describe)
 
 
 def _read_schema(url: str) -> str | None:

@@ -18,6 +18,7 @@ from registry.api.arguments import check_arguments
 from registry.api.attempts import note_fork
 from registry.api.backend import Backend, ReadTransaction, open_backend
 from registry.api.incomplete_copies import FILE_NAME, CopiedFiles
+from registry.api.mirror_refusals import refuse_mirror
 from registry.api.objects import StoredFiles, copy_objects, copy_recorded_objects, summarise_copy
 from registry.authorship import build_signature, escape_undecodable, refuse_unrecordable
 from registry.database.change import Change
@@ -111,7 +112,8 @@ def fork_registry(
 
 
 def _refuse_partial(backend: Backend) -> None:
-    """Refuse to fork a partial snapshot: the fork could never get the files that it lacks."""
+    """Refuse to fork a partial snapshot: the fork could never get the files that it lacks; nor a mirror's exports."""
+    refuse_mirror(backend, "the fork")
     closure = backend.database.closure
     if closure is not None and closure.part is not None:
         raise LeftOutError(

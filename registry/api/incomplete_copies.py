@@ -16,7 +16,7 @@ import msgspec
 
 from registry.exporters.missing_inputs import build_error
 from registry.identifiers import format_count
-from registry.records import LeftOutFiles, MissingFile, RegistryCopy
+from registry.records import Followed, LeftOutFiles, MissingFile, RegistryCopy
 from registry.store import ContentStore
 
 FILE_NAME = "incomplete.json"
@@ -95,4 +95,15 @@ def refuse_incomplete(copy: RegistryCopy, what: str, missing: Sequence[MissingFi
             missing,
             f"{what} is finished but incomplete; it lacks {format_count(len(missing), 'file')}",
             **msgspec.structs.asdict(copy),
+        )
+
+
+def refuse_missing_of_mirror(followed: Followed, missing: Sequence[MissingFile]) -> None:
+    """Refuse files that a mirror could not get, once it has everything else, with the facts of that."""
+    if missing:
+        raise build_error(
+            missing,
+            f"the mirror has revision {followed.revision} and lacks {format_count(len(missing), 'file')}; the next time"
+            " it tries again",
+            **msgspec.structs.asdict(followed),
         )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from registry.api.backend import Noun
+from registry.api.mirror_refusals import refuse_mirror
 from registry.api.pages import parse_upper_end, refuse_invalid_limit
 from registry.identifiers import parse_experiment
 from registry.lookup.experiments import refuse_unknown_experiment
@@ -47,6 +48,8 @@ class Exports(Noun):
         ------
         NotFoundError
             The experiment is not known.
+        ConflictError
+            The database is a mirror, which has no exports.
         """
         items = self.iterate(stale=stale, experiment=experiment, as_of=as_of, before=before, limit=limit)
         return RecordList(RecordedExport, items)
@@ -61,6 +64,7 @@ class Exports(Noun):
         limit: int | None = None,
     ) -> RecordIterator[RecordedExport]:
         """Yield what `list` returns, page by page, so that a list of any length needs little memory."""
+        refuse_mirror(self._backend, "this list")
         refuse_invalid_limit(limit)
         below, name = parse_upper_end(before), None if experiment is None else parse_experiment(experiment)
         return RecordIterator(RecordedExport, self._iterate_pages(as_of, below, limit, name, stale=stale))

@@ -11,6 +11,7 @@ from registry import instants
 from registry.api.backend import Backend, ReadTransaction
 from registry.api.file_questions import list_named_categories
 from registry.api.identification import identify_as_of
+from registry.api.mirror_refusals import refuse_mirror
 from registry.errors import NotFoundError, RequestError
 from registry.heads import LARGEST_NUMBER
 from registry.identifiers import (
@@ -164,6 +165,7 @@ def _read_revision(view: ReadTransaction, number: int) -> Revision:
 
 def _show_export(request: _Request, name: str) -> Subject:
     number = _parse_number("an export", name)
+    refuse_mirror(request.backend, "this question")
     with request.backend.read_transaction(request.as_of) as view:
         newest = list_recorded_exports(view.connection, view.revision, number + 1, 1)
         if not newest or newest[0].export != number:

@@ -15,6 +15,7 @@ from registry.api.attempts import note_file
 from registry.api.backend import Backend, ReadTransaction
 from registry.api.history_checks import check_history
 from registry.api.incomplete_copies import CopiedFiles
+from registry.api.mirror_refusals import refuse_mirror
 from registry.api.objects import StoredFiles, copy_objects, summarise_copy
 from registry.api.stale_copies import StoreWitness
 from registry.authorship import build_signature, escape_undecodable
@@ -56,6 +57,7 @@ def take_snapshot(
     request: PartRequest,
 ) -> RegistryCopy:
     """Write the registry as of a revision into one file; see `Registry.snapshot`."""
+    refuse_mirror(backend, "a snapshot")
     file = make_absolute(file)
     place = parse_place(store or file.parent / "store")
     objects = ContentStore(place)

@@ -15,14 +15,15 @@ from registry.lookup.revisions import AsOfRef
 class StoreWitness:
     """The head of a store before a reader's transaction begins: what others commit meanwhile raises no alarm.
 
-    Nothing is compared where the reader asks as of a revision, or in a snapshot, which is one.
+    Nothing is compared where the reader asks as of a revision, or in a snapshot, which is one, or in a mirror, which
+    follows behind.
     """
 
     def __init__(self, backend: Backend, as_of: AsOfRef) -> None:
         self._head: Head | None = None
         self._problem: str | None = None
         closure = backend.database.closure
-        if as_of is not None or (closure is not None and closure.reason == "snapshot"):
+        if as_of is not None or (closure is not None and closure.reason in {"snapshot", "mirror"}):
             return
         try:
             state = backend.database.head_file and backend.database.head_file.read()

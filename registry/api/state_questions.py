@@ -35,9 +35,13 @@ def describe_state(backend: Backend, *, as_of: AsOf = None) -> RegistryState:
 def list_problems(
     backend: Backend, connection: sa.Connection, revision: int, seal: str | None, witness: StoreWitness | None
 ) -> list[str]:
-    """Return a sentence for each thing that is wrong with a database; without a witness its store is not asked."""
+    """Return a sentence for each thing that is wrong with a database; without a witness its store is not asked.
+
+    That a mirror takes no writes is not wrong.
+    """
+    closure = backend.database.closure
     return [
-        *([str(backend.database.closure)] if backend.database.closure else ()),
+        *([str(closure)] if closure is not None and closure.reason != "mirror" else ()),
         *(witness.list_warnings(connection) if witness else ()),
         *([f"revision {revision} was never sealed"] if revision and seal is None else ()),
         *find_guard_differences(connection),

@@ -12,6 +12,7 @@ from msgspec.structs import replace
 from registry import schema
 from registry.api.arguments import check_arguments
 from registry.api.backend import Backend
+from registry.api.mirror_state import find_mirror_state
 from registry.api.pins import choose_pin, find_whole_head
 from registry.api.stale_copies import StoreWitness
 from registry.api.state_questions import list_problems
@@ -159,6 +160,7 @@ def _read_opened(backend: Backend, status: Status, *, has_store: bool) -> Status
             newest_exports=tuple(exports[:_EXPORTS_SHOWN]),
             stale_exports=tuple(export for export in exports if export.stale is not None),
             exports_compared=len(exports),
+            mirror=find_mirror_state(connection),
             problems=(
                 *list_problems(backend, connection, number, seal, witness if has_store else None),
                 *location_warnings(backend.database.url),

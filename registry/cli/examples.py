@@ -82,6 +82,7 @@ EXAMPLES = {
     "cache verify": "calreg cache verify",
     "cache clear": "calreg cache clear",
     "copy": "calreg copy --to postgresql://calib@db.example.org/calreg",
+    "mirror": "calreg --database sqlite:///mirror.sqlite mirror https://calib.example.org",
 }
 
 _WIDTH = 74

@@ -116,5 +116,5 @@ def open_from_context(ctx: Context, timezone: str | None = None) -> Iterator[Reg
             local_times.use_zone(registry.find_zone())
         yield registry
         output.print_notes(notes=readings)
-        if registry.closure is not None and registry.closure.reason != "snapshot":
+        if registry.closure is not None and registry.closure.reason not in {"snapshot", "mirror"}:
             output.print_notes(notes=[str(registry.closure)])

@@ -10,7 +10,7 @@ from registry.identifiers import format_count
 from registry.settings import is_service_url
 
 if TYPE_CHECKING:
-    from registry.records import Counts, RecordedExport, SettingInUse, Status
+    from registry.records import Counts, MirrorState, RecordedExport, SettingInUse, Status
 
 _STALE_SHOWN = 5
 _VALUES = {("timezone", ""): "the registry's", ("pager", ""): "none"}
@@ -46,6 +46,7 @@ def _print_status(status: Status) -> None:
         schema=_describe_schema(status),
         time_zone=status.timezone,
         newest=_describe_newest(status),
+        follows=_describe_mirror(status.mirror),
         recorded=None if status.counts is None else _describe_counts(status.counts),
         exports=[_describe_export(export) for export in status.newest_exports] or None,
         stale=_describe_stale(status),
@@ -82,6 +83,16 @@ def _describe_newest(status: Status) -> list[str] | None:
         return ["nothing is recorded yet"]
     newest = [f"revision {status.revision}  {status.recorded_at}  {status.author}"]
     return newest if status.seal is None else [*newest, f"seal {status.seal}", f"pin {status.pin}"]
+
+
+def _describe_mirror(mirror: MirrorState | None) -> list[str] | None:
+    if mirror is None:
+        return None
+    behind = f"{format_count(mirror.behind, 'revision')} behind" if mirror.behind else "up to date"
+    files = "" if mirror.with_files else ", without files"
+    if mirror.problem is None:
+        return [mirror.upstream, f"{behind}, followed {mirror.followed_at}{files}"]
+    return [mirror.upstream, f"{behind} when it followed, {mirror.followed_at}{files}", mirror.problem]
 
 
 def _describe_counts(counts: Counts) -> str:

@@ -214,6 +214,21 @@ class Database:
                 connection.execute(sa.text(f"LOCK TABLE {tables} IN SHARE ROW EXCLUSIVE MODE"))
             yield connection
 
+    @contextmanager
+    def mirror_transaction(self) -> Iterator[sa.Connection]:
+        """Open a writer's transaction in which a mirror, which takes no writes, takes over what it follows.
+
+        Raises
+        ------
+        UnavailableError
+            The server takes no writes, or the tables belong to another user.
+        """
+        with translate_database_errors(self.url), write_transaction(self._engine) as connection:
+            if connection.dialect.name == "postgresql":
+                lift_idle_limit(connection)
+                roles.refuse_other_role(connection, "let it follow another registry")
+            yield connection
+
     def open_for_writes(self) -> None:
         """Open the database that a copy has filled for writes."""
         with translate_database_errors(self.url), write_transaction(self._engine) as connection:

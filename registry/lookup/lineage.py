@@ -71,9 +71,9 @@ def is_own_revision(connection: sa.Connection, registry_id: str, revision: int) 
 
 
 def read_end_of_left_out_exports(connection: sa.Connection) -> int:
-    """Return the last export of which only the link may be there: snapshots and their forks leave exports out."""
+    """Return the last export of which only the link may be there: snapshots, their forks, mirrors leave exports out."""
     closure = find_closure(connection)
-    if closure is not None and closure.reason == "snapshot":
+    if closure is not None and closure.reason in {"snapshot", "mirror"}:
         return LARGEST_NUMBER
     fork = read_newest_fork(connection)
     if fork is None or read_snapshot_timezone(connection) is None:
@@ -83,7 +83,13 @@ def read_end_of_left_out_exports(connection: sa.Connection) -> int:
 
 
 def read_end_of_kept_exports(connection: sa.Connection) -> int:
-    """Return the last export that no snapshot leaves out: sealed by its newest revision, or that of a fork."""
+    """Return the last export that no snapshot leaves out: sealed by its newest revision, or that of a fork.
+
+    A mirror has none.
+    """
+    closure = find_closure(connection)
+    if closure is not None and closure.reason == "mirror":
+        return 0
     revision, lineage = schema.revision, schema.lineage
     newest = sa.select(sa.func.max(revision.c.number)).scalar_subquery()
     fork = (

@@ -79,6 +79,7 @@ from registry.records.imports import (
     OpenStart,
     SkippedEntry,
 )
+from registry.records.mirrors import Followed, MirrorState
 from registry.records.record_lists import RecordIterator, RecordList
 from registry.records.repairs import MendedFile, Repair, UnmendedFile
 from registry.records.sensors import RecordedMixUp, SensorMatch
@@ -129,6 +130,7 @@ __all__ = [
     "FetchedConstants",
     "FilePattern",
     "FileUse",
+    "Followed",
     "IdentifiedExport",
     "IdentifiedInput",
     "IdentifiedPart",
@@ -139,6 +141,7 @@ __all__ = [
     "LeftOutRuns",
     "LinkDifference",
     "MendedFile",
+    "MirrorState",
     "MissingFile",
     "OpenStart",
     "Outcome",

@@ -28,7 +28,7 @@ class SnapshotPart(Struct, frozen=True):
     experiments, names
         The request: experiments, and the names of panels.
     panels
-        The Ids of all panels for which these stood.
+        The Ids of all panels for which these stood; none of a mirror without files.
     whole
         The registry from which it was taken: a revision of a database.
     """
@@ -55,7 +55,8 @@ class LeftOutFiles(Struct, frozen=True):
         """Return it as it stands in a sentence."""
         count = format_count(self.files, "file")
         size = format_count(self.file_bytes, "byte")
-        return f"{count} ({size}): all but those of the panels of {self.part}"
+        rest = f": all but those of the panels of {self.part}" if self.part.panels else ": all of them"
+        return f"{count} ({size}){rest}"
 
 
 class MissingFile(Struct, frozen=True):

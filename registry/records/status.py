@@ -6,6 +6,7 @@ from msgspec import Struct
 
 from registry.instants import Instant
 from registry.records.exports import RecordedExport
+from registry.records.mirrors import MirrorState
 
 
 class SettingInUse(Struct, frozen=True):
@@ -55,6 +56,8 @@ class Status(Struct, frozen=True):
         A sentence for each thing that is wrong.
     refusal
         Why the registry cannot be opened.
+    mirror
+        What it follows, and how far it is behind; None of a registry that is no mirror.
     """
 
     database: str
@@ -76,3 +79,4 @@ class Status(Struct, frozen=True):
     exports_compared: int = 0
     problems: tuple[str, ...] = ()
     refusal: str | None = None
+    mirror: MirrorState | None = None
