@@ -105,6 +105,7 @@ PAGES = {
     "docs/how-to/deploy-an-experiment.md": "a run with a start time",
     "docs/how-to/files-of-another-module.md": "a run with a start time",
     "docs/how-to/firmware-upgrade.md": "a run with a start time",
+    "docs/how-to/follow-another-registry.md": "a run with a start time",
     "docs/how-to/move-from-the-directory.md": "empty registry",
     "docs/how-to/offline-laptop.md": "a run with a start time",
     "docs/python.md": "imported sample",

@@ -97,6 +97,7 @@ REFUSED = {
     "cache show": "calreg cache show",
     "cache verify": "calreg cache verify",
     "cache clear": "calreg cache clear",
+    "mirror": "calreg mirror sqlite:///nowhere.sqlite",
 }
 
 
@@ -155,6 +156,7 @@ def run_scenario(recorder: Recorder) -> None:
             "serve",
             "fetch",
             "copy",
+            "mirror",
             "database grant",
             "database seal",
             "database recover",
@@ -176,6 +178,8 @@ def run_scenario(recorder: Recorder) -> None:
             stored.write_bytes(content)
         elif verb not in ("copy", "database grant") and not (verb in ("demo", "serve") and recorder.as_json):
             recorder.refuse(verb)
+    mirror = "calreg --database sqlite:///mirror.sqlite --store mirror-store mirror sqlite:///registry.sqlite"
+    recorder.run("mirror", mirror)
     recorder.run("copy", "calreg copy --to sqlite:///moved.sqlite")
     recorder.refuse("copy")
 

@@ -117,7 +117,7 @@ def test_a_mirror_over_http_has_every_row_of_any_sort(
     monkeypatch.setattr(mirrors, "_BATCH_REVISIONS", 4)
     with serve_in_thread(location) as url:
         assert follow(url, target, files=False).upstream == url
-        registry.panels.add(PANEL_B.replace("b0", "b7"))
+        registry.tags.add("over-http")
         assert follow(url, target).revisions == 1
     assert_same(location, target)
 

@@ -147,7 +147,9 @@ def _write(connection: sa.Connection, chain: SealChain, batch: MirroredRows) -> 
     write_mirrored_rows(connection, batch)
     number, seal = batch.seals[-1][:2]
     kept = read_revisions(
-        lambda after, skip: read_history_page(connection, after.number, skip, MAX_REVISIONS),
+        lambda after, skip: read_history_page(
+            connection, after.number, number, skip=skip, limit=MAX_REVISIONS
+        ),
         chain.head,
         number,
     )

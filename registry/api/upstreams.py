@@ -87,7 +87,8 @@ class DatabaseUpstream:
 
     def read_page(self, after: Head, skip: int) -> Page:
         """Return the revisions after a head."""
-        page = read_history(self._backend, after if after.number else 0, skip=skip, limit=MAX_REVISIONS)
+        begin = after if after.number else 0
+        page = read_history(self._backend, begin, skip=skip, limit=MAX_REVISIONS, as_of=self.head)
         return Page(page.registry, page.revisions)
 
     def find_seal(self, number: int) -> str | None:
@@ -133,8 +134,12 @@ class ServiceUpstream:
         self.has_files = closed.get("part") is None
 
     def read_page(self, after: Head, skip: int) -> Page:
-        """Return the revisions after a head."""
-        query = {"after": after.pin if after.number else "0", "limit": str(MAX_REVISIONS)}
+        """Return the revisions after a head; as of the pin, so that every cache may keep the page."""
+        query = {
+            "after": after.pin if after.number else "0",
+            "limit": str(MAX_REVISIONS),
+            "as_of": self.head.pin,
+        }
         if skip:
             query["skip"] = str(skip)
         content = self._service.get("/v1/history", list(query.items()))

@@ -116,10 +116,10 @@ def _withdraw(connection: sa.Connection, table: sa.Table, withdrawn: Mapping[int
         return
     query = (
         table.update()
-        .where(table.c.id == sa.bindparam("number"), table.c.withdrawn_in.is_(None))
-        .values(withdrawn_in=sa.bindparam("revision"))
+        .where(table.c.id == sa.bindparam("withdrawn_row"), table.c.withdrawn_in.is_(None))
+        .values(withdrawn_in=sa.bindparam("withdrawn_by"))
     )
-    rows = [{"number": number, "revision": revision} for number, revision in withdrawn.items()]
+    rows = [{"withdrawn_row": number, "withdrawn_by": revision} for number, revision in withdrawn.items()]
     changed = connection.execute(query, rows).rowcount
     if changed != len(rows):
         raise CorruptionError(
