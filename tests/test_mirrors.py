@@ -450,14 +450,14 @@ mirrors._BATCH_REVISIONS = 3
 step = int(sys.argv[1])
 def count(module, name):
     original = getattr(module, name)
-    def counted(*values, **options):
+    def count_call(*values, **options):
         global step
         result = original(*values, **options)
         step -= 1
         if step == 0:
             os.kill(os.getpid(), 9)
         return result
-    setattr(module, name, counted)
+    setattr(module, name, count_call)
 for name in ("begin_mirror", "continue_mirror", "advance_store_head", "list_files"):
     count(mirrors, name)
 count(mirror_files.MirroredFiles, "bring")

@@ -1,4 +1,4 @@
-"""How far a mirror is behind the registry that it follows: asked now, else as it was when it followed last."""
+"""The distance of a mirror from the registry that it follows: asked now, else as it was when it followed last."""
 
 from __future__ import annotations
 

@@ -120,7 +120,7 @@ def _iterate(
     files: bool | None,
     every: float,
 ) -> Iterator[Followed | str]:
-    told: set[str] = set()
+    shown: set[str] = set()
     while True:
         try:
             followed = mirror_registry(upstream, database, store, upstream_store=upstream_store, files=files)
@@ -131,8 +131,8 @@ def _iterate(
         else:
             yield followed
             sentences = list(followed.warnings)
-        yield from (sentence for sentence in sentences if sentence not in told)
-        told = set(sentences)
+        yield from (sentence for sentence in sentences if sentence not in shown)
+        shown = set(sentences)
         time.sleep(every)
 
 

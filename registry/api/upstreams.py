@@ -15,7 +15,7 @@ from registry.api.mirror_chain import Page
 from registry.authorship import escape_undecodable
 from registry.database.seals import read_head, read_seal
 from registry.database.transactions import Database
-from registry.errors import ClosedError, ConflictError, RegistryError, RequestError, UnavailableError
+from registry.errors import ClosedError, ConflictError, RegistryError, Remedy, RequestError, UnavailableError
 from registry.files import make_absolute
 from registry.heads import Head
 from registry.lookup.history_pages import MAX_REVISIONS
@@ -188,6 +188,8 @@ def open_upstream(
     except RegistryError as error:
         if not is_service_url(url) and name_upstream(url) not in error.message:
             error.message = f"{name_upstream(url)} cannot be followed: {error.message}"
+        if error.remedy is not Remedy.UPGRADE_SCHEMA:  # the others speak of the database that is used
+            error.remedy = None
         raise
     with closing(upstream):
         yield upstream

@@ -21,6 +21,7 @@ from registry.database.seal_text import RECORDED_TABLES
 from registry.database.sealed_lines import Row, list_columns
 from registry.database.transfer import insert_rows, translate_value_errors
 from registry.errors import CorruptionError
+from registry.identifiers import format_count
 
 _CHUNK_SIZE = 2000
 
@@ -123,7 +124,8 @@ def _withdraw(connection: sa.Connection, table: sa.Table, withdrawn: Mapping[int
     changed = connection.execute(query, rows).rowcount
     if changed != len(rows):
         raise CorruptionError(
-            f"{len(rows) - changed} rows of {table.name} are withdrawn that are not there, or were withdrawn before",
+            f"of {table.name}, {format_count(len(rows) - changed, 'row')} of those that are withdrawn are not there, or"
+            " were withdrawn before",
             table=table.name,
         )
 

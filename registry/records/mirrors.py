@@ -35,7 +35,7 @@ class MirrorState(Struct, frozen=True):
 
 
 class Followed(Struct, frozen=True):
-    """What a mirror took over from the registry that it follows.
+    """The revisions and files that a mirror took over from the registry that it follows.
 
     Attributes
     ----------

@@ -57,7 +57,7 @@ class Status(Struct, frozen=True):
     refusal
         Why the registry cannot be opened.
     mirror
-        What it follows, and how far it is behind; None of a registry that is no mirror.
+        What it follows, and how far it is behind; None for other registries than mirrors.
     """
 
     database: str
