@@ -276,9 +276,11 @@ class ContentStore:
         with self._translate_errors():
             return [*self.storage.list_leftovers(), *self.storage.list_keys()]
 
-    def note_left_out(self, part: SnapshotPart | None, sha256s: Iterable[str]) -> None:
+    def note_left_out(
+        self, part: SnapshotPart | None, sha256s: Iterable[str], *, is_complete: bool = False
+    ) -> None:
         """Note that files were left out of a partial snapshot; forget those of former ones that are there by now."""
-        write_left_out_note(self.storage, part, sha256s, self.has_object)
+        write_left_out_note(self.storage, part, sha256s, self.has_object, is_complete=is_complete)
 
     def is_referenced(self, key: str, referenced: Container[str]) -> bool:
         """Tell whether the file is one of the objects with these checksums, by its key."""

@@ -375,8 +375,9 @@ def test_files_are_left_out_on_request_and_refused_by_name(
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("by", ["database", "service"])
 def test_a_file_that_is_damaged_there_is_named_and_tried_again(
-    location: RegistryLocation, registry: Registry, small: RegistryLocation, tmp_path: Path
+    location: RegistryLocation, registry: Registry, small: RegistryLocation, tmp_path: Path, by: str
 ) -> None:
     fill_registry(registry, tmp_path / "made")
     first, *_ = sorted((location.store / "objects").rglob("*.npy"))
@@ -384,8 +385,8 @@ def test_a_file_that_is_damaged_there_is_named_and_tried_again(
     first.chmod(0o644)
     first.write_bytes(content[:-1])
     for _ in range(2):
-        with pytest.raises(CorruptionError) as caught:
-            follow(location, small)
+        with serve_in_thread(location) as url, pytest.raises(CorruptionError) as caught:
+            follow(location if by == "database" else url, small)
         assert [file.sha256 for file in caught.value.values["missing"]] == [first.stem]
         assert caught.value.values["revision"] == registry.head.number
     first.write_bytes(content)

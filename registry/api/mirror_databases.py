@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
 
 import sqlalchemy as sa
 
@@ -25,6 +24,7 @@ from registry.errors import ConflictError, CorruptionError, SchemaError
 from registry.heads import Head, HeadFile, StoreHead
 from registry.lookup.history_pages import MAX_REVISIONS, read_history_page
 from registry.settings import mask_database_url, sqlite_file
+from registry.storage import Place
 
 
 class OvertakenError(Exception):
@@ -180,7 +180,7 @@ def refuse_other_store(database: Database, heads: HeadFile) -> None:
             raise foreign_head_error(committed, history.newest_head)
 
 
-def advance_store_head(database: Database, store: Path) -> None:
+def advance_store_head(database: Database, store: Place) -> None:
     """Let the head of the store follow the mirror, unless it is ahead: the store may be that of the registry itself."""
     heads = HeadFile(store)
     with database.read_transaction() as connection, heads.lock():

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
+from io import BufferedIOBase, BytesIO
 
 import sqlalchemy as sa
 
@@ -16,12 +15,23 @@ from registry.database.mirrored_rows import MirroredRows
 from registry.database.sealed_lines import list_columns
 from registry.database.transactions import Database
 from registry.errors import CorruptionError, DeniedError
-from registry.files import translate_os_errors
 from registry.parallel import WorkerPool
 from registry.records import MissingFile
 from registry.store import ContentStore
 
 _THREADS = 8  # as many as a service answers at once
+
+
+@dataclass(frozen=True, slots=True)
+class _VerifiedBytes:
+    """The bytes of a file, which are to be stored."""
+
+    name: str
+    content: bytes
+
+    def open(self) -> BufferedIOBase:
+        """Open them to read."""
+        return BytesIO(self.content)
 
 
 @dataclass(slots=True)
@@ -84,13 +94,7 @@ class MirroredFiles:
             content = self.source.read(sha256, size)
         except (CorruptionError, DeniedError) as error:
             return error
-        with (
-            translate_os_errors("written", subject="a temporary file"),
-            tempfile.NamedTemporaryFile(prefix="calreg-") as file,
-        ):
-            file.write(content)
-            file.flush()
-            return self.target.add_object(Path(file.name), sha256)
+        return self.target.add_object(_VerifiedBytes(sha256, content), sha256)
 
     def bring_missing(self, database: Database) -> None:
         """Bring the files that could not be brought before."""

@@ -84,7 +84,7 @@ def mirror_registry(
     """
     refuse_pin("follow another registry")
     settings = find_settings(database, store)
-    with open_upstream(upstream, None if upstream_store is None else Path(upstream_store)) as source:
+    with open_upstream(upstream, upstream_store) as source:
         if source.name == mask_database_url(settings.database):
             raise RequestError(
                 f"{source.name} is the mirror itself, and cannot follow itself", upstream=source.name
@@ -196,7 +196,7 @@ class _Following:
             self.files.bring_missing(database)
             if point.note.without_files:
                 self.files.bring_all(database)
-                self.target.note_left_out(None, ())
+                self.target.note_left_out(None, (), is_complete=True)
 
     def _make_store(self) -> None:
         """Make the store, and note in it where files are left out."""

@@ -16,10 +16,10 @@ from registry.authorship import escape_undecodable
 from registry.database.seals import read_head, read_seal
 from registry.database.transactions import Database
 from registry.errors import ClosedError, ConflictError, RegistryError, Remedy, RequestError, UnavailableError
-from registry.files import make_absolute
 from registry.heads import Head
 from registry.lookup.history_pages import MAX_REVISIONS
 from registry.settings import is_service_url, mask_database_url, sqlite_file
+from registry.storage import parse_place
 from registry.store import ContentStore
 
 _FOLLOWED = {None, "mirror"}  # why the database of a registry may take no writes, if it can be followed
@@ -68,10 +68,11 @@ class Upstream(Protocol):
 class DatabaseUpstream:
     """A registry whose database is read itself."""
 
-    def __init__(self, url: str, store: Path | None) -> None:
+    def __init__(self, url: str, store: str | Path | None) -> None:
         self.name = name_upstream(url)
         file = sqlite_file(url)
-        self._store = store or (None if file is None else file.parent / "store")
+        default = None if file is None else file.parent / "store"
+        self._store = parse_place(str(store)) if store else default
         database = Database(url, read_only=True)
         try:
             closure = database.closure
@@ -103,7 +104,7 @@ class DatabaseUpstream:
                 f"the store of {self.name} must be given, or its files left out: of PostgreSQL it is not known",
                 upstream=self.name,
             )
-        store = ContentStore(make_absolute(self._store))
+        store = ContentStore(self._store)
         store.refuse_other_registry(self.registry_id)
         return store
 
@@ -172,7 +173,7 @@ class ServiceUpstream:
 
 @contextmanager
 def open_upstream(
-    url: str, store: Path | None = None, *, attempts: int | None = None
+    url: str, store: str | Path | None = None, *, attempts: int | None = None
 ) -> Iterator[DatabaseUpstream | ServiceUpstream]:
     """Open the registry that is to be followed; what is refused of it names it.
 
@@ -195,7 +196,7 @@ def open_upstream(
         yield upstream
 
 
-def _open(url: str, store: Path | None, attempts: int | None) -> DatabaseUpstream | ServiceUpstream:
+def _open(url: str, store: str | Path | None, attempts: int | None) -> DatabaseUpstream | ServiceUpstream:
     if is_service_url(url):
         return ServiceUpstream(url, attempts=attempts)
     return DatabaseUpstream(url, store)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -22,7 +21,7 @@ def mirror(
         str, typer.Argument(metavar="URL", help="The registry to follow: its service, or its database.")
     ],
     from_store: Annotated[
-        Path | None,
+        str | None,
         typer.Option(metavar="DIR", help="The store of the database; default: store beside a SQLite file."),
     ] = None,
     files: Annotated[

@@ -16,6 +16,7 @@ from registry.errors import (
     NotFoundError,
     OfflineError,
     Remedy,
+    RequestError,
     UnavailableError,
 )
 from registry.files import Buffer, blake3_of, sha256_of
@@ -147,6 +148,10 @@ class RemoteStore(ContentStore):
             self._service.download(f"/v1/objects/sha256/{sha256}", size, take)
         except LeftOutError as error:
             raise self._name_store(error) from None
+        except (
+            RequestError
+        ):  # a part was asked for behind the end of the file, which is shorter than was recorded
+            raise self._damage_error(sha256) from None
         except NotFoundError:
             raise CorruptionError(
                 f"object {sha256} is missing from the store of {self._service.url}",
