@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import cache
 from itertools import chain
 from typing import Any, NamedTuple
 
 import sqlalchemy as sa
 
-from registry import schema
+from registry import detectors, schema
 from registry.database.planner import LIMIT_ONE, hint_live_index
 from registry.errors import NotValidError
 from registry.instants import Instant
 from registry.lookup.m_numbers import INSTANT, select_m_number
 from registry.lookup.revisions import RevisionRef, as_revision_ref, select_revision_number
+from registry.lookup.values_table import values_table_parameters, values_table_template
 from registry.lookup.versions import (
     build_live_version,
     list_version_columns,
@@ -25,6 +26,9 @@ from registry.records import Panel, Version
 
 ValidVersions = dict[tuple[str, str], Version]
 """By panel Id and kind."""
+
+_PIECE_SIZE = 250  # with more at once PostgreSQL expects that reading a whole table pays
+_PAIR = schema.panel.c.identifier, schema.version.c.kind
 
 _RevisionNumber = sa.ScalarSelect[int] | None
 """``None`` means the newest revision."""
@@ -143,12 +147,16 @@ def describe_missing(
     revision: int,
 ) -> dict[str, list[str]]:
     """Return by panel Id a sentence for every kind without valid constants, with what is known instead."""
+    unknown = [
+        panel.panel for panel in panels if any((panel.panel, kind) not in valid_versions for kind in kinds)
+    ]
+    firsts = _find_first_starts(connection, unknown, revision)
     sentences: dict[str, list[str]] = {}
     for panel in panels:
         for kind in kinds:
             version = valid_versions.get((panel.panel, kind))
             if version is None:
-                sentence = _describe_no_version(connection, panel, kind, instant, revision)
+                sentence = _describe_no_version(panel.panel, kind, instant, firsts[panel.panel])
             elif version.is_gap:
                 sentence = _describe_gap(version, instant)
             else:
@@ -157,22 +165,50 @@ def describe_missing(
     return sentences
 
 
-def _describe_no_version(
-    connection: sa.Connection, panel: Panel, kind: str, instant: Instant, revision: int
-) -> str:
-    version = schema.version
-    query = (
-        sa.select(version.c.kind, sa.func.min(version.c.valid_from))
-        .join(schema.panel, schema.panel.c.id == version.c.panel_id)
-        .where(schema.panel.c.identifier == panel.panel, schema.live_condition(version, revision))
-        .group_by(version.c.kind)
-    )
-    firsts: dict[str, int] = {row[0]: row[1] for row in connection.execute(query)}
-    refusal = f"no {kind} of {panel.panel} is valid at {instant}"
+def _describe_no_version(panel: str, kind: str, instant: Instant, firsts: Mapping[str, Instant]) -> str:
+    refusal = f"no {kind} of {panel} is valid at {instant}"
     if kind in firsts:
-        return f"{refusal}; the first starts at {Instant(firsts[kind])}"
+        return f"{refusal}; the first starts at {firsts[kind]}"
     known = f"only {', '.join(sorted(firsts))}" if firsts else "no version of any kind"
     return f"{refusal}; {known} is registered for this panel"
+
+
+def _find_first_starts(
+    connection: sa.Connection, panels: Sequence[str], revision: int
+) -> dict[str, dict[str, Instant]]:
+    """Return by panel Id and kind the first start as of a revision: one probe of an index for each."""
+    pairs = [
+        (panel, kind.name)
+        for panel in dict.fromkeys(panels)
+        for kind in detectors.find_panel_type(panel).kinds
+    ]
+    firsts: dict[str, dict[str, Instant]] = {panel: {} for panel in panels}
+    dialect = connection.dialect.name
+    for begin in range(0, len(pairs), _PIECE_SIZE):
+        rows = values_table_parameters(dialect, pairs[begin : begin + _PIECE_SIZE], *_PAIR)
+        query = _select_first_starts(dialect)
+        for panel, kind, first in connection.execute(query, {**rows, "revision": revision}):
+            if first is not None:
+                firsts[panel][kind] = Instant(first)
+    return firsts
+
+
+@cache
+def _select_first_starts(dialect: str) -> sa.Select[Any]:
+    panel, version = schema.panel, schema.version
+    wanted = values_table_template(dialect, *_PAIR)
+    revision: sa.BindParameter[int] = sa.bindparam("revision", type_=sa.Integer)
+    first = (
+        sa.select(version.c.valid_from)
+        .where(version.c.panel_id == panel.c.id, version.c.kind == wanted.c.kind)
+        .where(schema.live_condition(version, revision))
+        .order_by(version.c.valid_from)
+        .limit(LIMIT_ONE)
+        .correlate_except(version)
+    )
+    return sa.select(wanted.c.identifier, wanted.c.kind, first.scalar_subquery()).select_from(
+        wanted.join(panel, panel.c.identifier == wanted.c.identifier)
+    )
 
 
 def _describe_gap(gap: Version, instant: Instant) -> str:
