@@ -73,7 +73,7 @@ class Service:
         self._token = _read_token()
         self._certificates = os.environ.get("CALREG_CA")
         self.is_offline = is_offline()
-        self._pool: urllib3.PoolManager | None = None
+        self._pools: dict[str, urllib3.PoolManager] = {}  # by scheme
         self._owner = 0
         self._lock = threading.Lock()
 
@@ -93,9 +93,10 @@ class Service:
 
     def close(self) -> None:
         """Close all connections."""
-        pool, self._pool = self._pool, None
-        if pool is not None and self._owner == os.getpid():
-            pool.clear()
+        pools, self._pools = self._pools, {}
+        if self._owner == os.getpid():
+            for pool in pools.values():
+                pool.clear()
 
     def get(self, path: str, query: Sequence[tuple[str, str]] = ()) -> Any:
         """Return the JSON that is answered to a question.
@@ -185,7 +186,7 @@ class Service:
             sent = {"accept": "application/json, application/octet-stream", **headers}
             if self._token and (place.scheme, place.netloc) == (home.scheme, home.netloc):
                 sent["authorization"] = f"Bearer {self._token}"
-            response = self._find_pool().request(
+            response = self._find_pool(place.scheme).request(
                 "GET", address, headers=sent, redirect=False, retries=False, preload_content=False
             )
             if response.status not in _REDIRECTS:
@@ -198,22 +199,27 @@ class Service:
             address = target
         raise self._error(f"it redirects more than {_MAX_REDIRECTS} times")
 
-    def _find_pool(self) -> urllib3.PoolManager:
+    def _find_pool(self, scheme: str) -> urllib3.PoolManager:
+        """Return the connections for a scheme; to read all certificates takes longer than to ask, and is for https."""
         with self._lock:
-            if self._pool is None or self._owner != os.getpid():
+            if self._owner != os.getpid():
+                self._pools, self._owner = {}, os.getpid()
+            if scheme not in self._pools:
+                context = self._make_tls_context() if scheme == "https" else None
                 timeout = self._urllib3.Timeout(connect=_CONNECT_SECONDS, read=_READ_SECONDS)
-                try:
-                    context = ssl.create_default_context(cafile=self._certificates)
-                except (OSError, ssl.SSLError) as error:
-                    raise UnavailableError(
-                        f"the certificates of CALREG_CA {quote(str(self._certificates))} cannot be read:"
-                        f" {_describe(error)}"
-                    ) from None
-                self._pool = self._urllib3.PoolManager(
+                self._pools[scheme] = self._urllib3.PoolManager(
                     num_pools=4, maxsize=16, timeout=timeout, ssl_context=context
                 )
-                self._owner = os.getpid()
-            return self._pool
+            return self._pools[scheme]
+
+    def _make_tls_context(self) -> ssl.SSLContext:
+        try:
+            return ssl.create_default_context(cafile=self._certificates)
+        except (OSError, ssl.SSLError) as error:
+            raise UnavailableError(
+                f"the certificates of CALREG_CA {quote(str(self._certificates))} cannot be read:"
+                f" {_describe(error)}"
+            ) from None
 
     def _refuse(self, response: urllib3.BaseHTTPResponse) -> None:
         """Raise the refusal in a response; one that may pass as `_BusyError`."""

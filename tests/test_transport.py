@@ -241,7 +241,7 @@ def test_certificates_are_verified(tmp_path: Path, monkeypatch: pytest.MonkeyPat
             open_registry(server.url.replace("http://", "https://"))
         monkeypatch.setenv("CALREG_CA", str(tmp_path / "nowhere.pem"))
         with pytest.raises(UnavailableError, match="certificates of CALREG_CA"):
-            open_registry(server.url)
+            open_registry(server.url.replace("http://", "https://"))
     assert ssl.create_default_context().verify_mode is ssl.CERT_REQUIRED
 
 
@@ -268,3 +268,14 @@ def test_an_answer_of_another_form_is_refused() -> None:
         pytest.raises(UnavailableError, match="of another form"),
     ):
         registry.panels.list()
+
+
+def test_certificates_are_read_for_https_only(monkeypatch: pytest.MonkeyPatch) -> None:
+    def read(**_options: Any) -> ssl.SSLContext:
+        raise ssl.SSLError("read")
+
+    monkeypatch.setattr(transport.ssl, "create_default_context", read)
+    with _serve(_send(200, HEAD)) as server:
+        assert Service(server.url).get("/v1/head") == HEAD
+    with pytest.raises(UnavailableError, match="CALREG_CA"):
+        Service(server.url.replace("http:", "https:")).get("/v1/head")
