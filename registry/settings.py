@@ -164,9 +164,12 @@ def _find_pager(defaults: dict[str, Default]) -> Setting:
 
 
 def find_service_url(database: str | None = None) -> str | None:
-    """Return the URL of the service through which the registry is read, None where its database is opened."""
-    url = database or os.environ.get("CALREG_DATABASE")
-    return url if url is not None and is_service_url(url) else None
+    """Return the URL of the service through which the registry is read, None where its database is opened.
+
+    It stands where that of a database would, in the user's file, too.
+    """
+    url = _choose("database", database, "CALREG_DATABASE").value
+    return url if is_service_url(url) else None
 
 
 def find_pin_text() -> str | None:

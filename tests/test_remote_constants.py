@@ -9,8 +9,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from registry import create_registry, read_status, verify_export
+from registry import create_registry, read_status, replay, verify_export
 from registry.api import Registry, open_registry
+from registry.database.completion_names import list_completion_names
 from registry.errors import (
     ConflictError,
     CorruptionError,
@@ -25,6 +26,7 @@ from testing.registries import RegistryFactory, RegistryLocation
 from testing.services import serve_in_thread
 from tests.cli import Calreg
 from tests.sessions import find_blocks
+from tests.test_configuration import write_user_file
 
 PANELS = ("170505-149520170815-3d00b0", "170505-149520170815-3d00f7")
 RUN = "exp=xcsls3716:run=631"
@@ -233,6 +235,67 @@ def test_an_export_is_verified_through_its_service(
     create_registry(other.database, other.store)
     with serve_in_thread(other) as url, pytest.raises(ConflictError, match="the document is of registry"):
         verify_export(document, url)
+
+
+def test_an_export_is_repeated_through_its_service(
+    remote: Registry, url: str, location: RegistryLocation, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with location.open() as local:
+        local.export(RUN, tmp_path / "local")
+    replay(tmp_path / "local" / "provenance.json", tmp_path / "again", url)
+    names = {path.name for path in (tmp_path / "local").iterdir()}
+    assert names == {path.name for path in (tmp_path / "again").iterdir()}
+    for name in names:
+        assert (tmp_path / "again" / name).read_bytes() == (tmp_path / "local" / name).read_bytes()
+    calreg = Calreg(None, monkeypatch)
+    monkeypatch.setenv("CALREG_DATABASE", url)
+    calreg.run(
+        "provenance", "replay", str(tmp_path / "local" / "provenance.json"), "--output", str(tmp_path / "3")
+    )
+    document = (tmp_path / "local" / "provenance.json").read_text()
+    (tmp_path / "other.json").write_text(document.replace(remote.id, "0" * 8 + remote.id[8:]))
+    calreg.assert_refused(
+        5, "provenance", "replay", str(tmp_path / "other.json"), "--output", str(tmp_path / "4")
+    )
+    assert not (tmp_path / "4").exists()
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        ("init",),
+        ("restore", "."),
+        ("fork", "--to", "sqlite:///fork.sqlite", "--to-store", "fork-store", "--comment", "fork"),
+        ("copy", "--to", "sqlite:///copy.sqlite"),
+        ("database", "upgrade"),
+        ("serve",),
+    ],
+    ids=lambda command: command[0],
+)
+def test_what_needs_the_database_itself_says_so_of_a_service(
+    url: str, command: tuple[str, ...], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    calreg = Calreg(None, monkeypatch)
+    monkeypatch.setenv("CALREG_DATABASE", url)
+    monkeypatch.chdir(tmp_path)
+    before = set(tmp_path.iterdir())
+    result = calreg(*command)
+    assert (result.code, result.stdout) == (2, ""), result
+    assert "service" in result.stderr
+    assert set(tmp_path.iterdir()) == before
+
+
+def test_the_users_file_may_name_a_service(url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write_user_file(f"database = '{url}'\n")
+    calreg = Calreg(None, monkeypatch)
+    assert PANELS[0] in calreg.run("panel", "list").stdout
+    assert calreg.run("status", "--json").json["store"] == url
+    with open_registry() as registry:
+        assert registry.pin.number > 0  # type: ignore[union-attr]
+    assert [name.text for name in list_completion_names("panels", PANELS[0][:20])] == [*PANELS]
+    write_user_file("database = 3\n")
+    assert list_completion_names("panels", "") == []
+    calreg.assert_refused(2, "panel", "list")
 
 
 def test_the_status_is_what_the_service_tells(

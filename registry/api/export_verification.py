@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from pathlib import Path
 
 from registry import provenance
 from registry.api.arguments import check_arguments
-from registry.api.backend import Backend, open_backend
+from registry.api.backend import Backend
 from registry.api.document_history import (
     describe_ancestor,
     describe_unchecked_history,
@@ -19,10 +19,9 @@ from registry.api.document_questions import (
     compare_document,
     digest_resolution,
     is_export_recorded,
-    refuse_other_document,
 )
-from registry.api.pins import choose_pin
-from registry.api.replays import find_document_store, plan_replay
+from registry.api.document_stores import open_document_registry, open_document_store
+from registry.api.replays import plan_replay
 from registry.api.served_runs import describe_served_wrongly, list_served_wrongly
 from registry.errors import (
     CorruptionError,
@@ -41,7 +40,6 @@ from registry.files import sha256_of_file
 from registry.identifiers import format_count, shorten
 from registry.provenance import Document
 from registry.records import FileUse, Problem, ReadRuns, Verification
-from registry.settings import find_service_url, find_settings
 from registry.store import ContentStore
 
 _BYTES_CHANGED = "the bytes are not those that were written"
@@ -82,7 +80,7 @@ def _verify(path: Path, database: str | None, store: str | Path | None, stack: E
     served: list[ReadRuns] = []
     checked, notes = len(document.outputs) + len(document.companions), []
     try:
-        objects = stack.enter_context(_open_objects(document, database, store))
+        objects = stack.enter_context(open_document_store(document, database, store))
     except CorruptionError as error:
         problems.append(Problem(None, "store", str(error)))
     except (DeniedError, LeftOutError) as error:
@@ -98,7 +96,7 @@ def _verify(path: Path, database: str | None, store: str | Path | None, stack: E
         except UnavailableError as error:
             notes.append(f"the arrays were not made again: {error}")
     try:
-        with _open_document_registry(document, database, store) as backend:
+        with open_document_registry(document, database, store) as backend:
             checked += 1
             problems += check_answer(backend, document)
             served = list_served_wrongly(backend, document, path)
@@ -108,38 +106,6 @@ def _verify(path: Path, database: str | None, store: str | Path | None, stack: E
         unchecked = describe_unchecked_history(document.registry)
         notes.append(f"the registry was not asked again{unchecked}: {error}")
     return Verification(checked, tuple(problems), tuple(notes), serves_wrongly=tuple(served))
-
-
-@contextmanager
-def _open_document_registry(
-    document: Document, database: str | None, store: str | Path | None
-) -> Iterator[Backend]:
-    """Open the registry, or its service; it must be the document's."""
-    url = find_service_url(database)
-    if url is None:
-        backend = open_backend(find_settings(database, store), None, pin=choose_pin(None))
-    else:
-        from registry.api.remote.registry import open_remote_backend
-
-        backend = open_remote_backend(url, pin=choose_pin(None))
-    try:
-        if document.registry.id != backend.database.registry_id:
-            backend.answer(refuse_other_document, document.registry.id, document.registry.revision)
-        yield backend
-    finally:
-        backend.database.close()
-
-
-@contextmanager
-def _open_objects(
-    document: Document, database: str | None, store: str | Path | None
-) -> Iterator[ContentStore]:
-    """Open the store of the document's registry: that of its service, where it has one."""
-    if find_service_url(database) is None:
-        yield find_document_store(document, find_settings(database, store))
-    else:
-        with _open_document_registry(document, database, store) as backend:
-            yield backend.store
 
 
 def _check_files(folder: Path, document: Document) -> Iterator[Problem]:

@@ -10,14 +10,12 @@ from msgspec.structs import replace
 from registry import provenance
 from registry.api.arguments import check_arguments
 from registry.api.document_detectors import refuse_contradictory_detector
-from registry.api.document_history import is_of_ancestor
+from registry.api.document_stores import open_document_store
 from registry.errors import (
-    ConflictError,
     CorruptionError,
     DocumentError,
     NotFoundError,
     RequestError,
-    UnavailableError,
 )
 from registry.exporters import formats
 from registry.exporters.assembly import Assembly
@@ -29,7 +27,6 @@ from registry.instants import parse_instant
 from registry.parallel import Progress, no_progress
 from registry.provenance import Document
 from registry.records import Export
-from registry.settings import Settings, find_settings
 from registry.store import ContentStore, manifest_sha256
 
 
@@ -52,7 +49,8 @@ def replay(
     output
         Folder for the files; a copy of the document is written beside them.
     database, store
-        Where the store is: `store`, or by default the one that belongs to `database`, which is not opened.
+        Where the store is: `store`, or by default the one that belongs to `database`, which is not opened; or the
+        URL of a service, whose stored files are used.
     force
         Replace files that exist.
 
@@ -66,9 +64,22 @@ def replay(
         An input is missing or damaged, or the result differs from the bytes that the document records.
     """
     document, content = provenance.read_with_content(Path(path))
-    objects = find_document_store(document, find_settings(database, store))
+    with open_document_store(document, database, store) as objects:
+        return _replay(document, content, Path(path), objects, Path(output), force=force, progress=progress)
+
+
+def _replay(
+    document: Document,
+    content: bytes,
+    path: Path,
+    objects: ContentStore,
+    output: Path,
+    *,
+    force: bool,
+    progress: Progress,
+) -> Export:
     plan = plan_replay(document, path, objects)
-    layout, home = plan.layout, Path(output) / plan.layout.folder
+    layout, home = plan.layout, output / plan.layout.folder
     repeats = not force and has_content(home / layout.document, content)
     with publish_outputs(
         home, layout.file_names, journals=layout.journals, force=force, has_own_document=repeats
@@ -142,24 +153,6 @@ def plan_replay(document: Document, path: str | Path, objects: ContentStore) -> 
             f"{str(path)!r} cannot be replayed: {error}", **{**error.values, "path": str(path)}
         ) from None
     return ReplayPlan(export_format, layout, draft, assemblies)
-
-
-def find_document_store(document: Document, settings: Settings) -> ContentStore:
-    """Return the store; refuse one that does not exist, or is not of the document's registry or a fork of it."""
-    store = ContentStore(settings.store)
-    owner = store.read_owner()
-    if owner is None:
-        raise UnavailableError(
-            f"the store {store.place!r}, which should hold the document's inputs, does not exist",
-            path=store.place,
-        )
-    if owner != document.registry.id and not is_of_ancestor(document, settings, owner):
-        raise ConflictError(
-            f"the document is of registry {quote(document.registry.id)}, the store {store.place!r} of registry {owner}",
-            store=owner,
-            document=document.registry.id,
-        )
-    return store
 
 
 def _refuse_unknown_layout(document: Document, export_format: formats.Format) -> None:

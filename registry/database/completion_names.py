@@ -118,7 +118,10 @@ def list_completion_names(
     database
         The URL; by default that of the environment.
     """
-    service = find_service_url(database)
+    try:
+        service = find_service_url(database)
+    except RegistryError:  # of the user's file
+        return []
     if service is not None:
         from registry.database.names_of_service import ask_names  # a database needs no HTTP
 
