@@ -42,6 +42,7 @@ class Remedy(StrEnum):
     ALLOW_ODD = auto()
     ALLOW_ODD_AND_NONFINITE = auto()
     ALLOW_PATTERN = auto()
+    ASK_ONCE = auto()
     CARRY_CONSTANTS = auto()
     CHECK_DATABASE = auto()
     CHOOSE_PANELS = auto()

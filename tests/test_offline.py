@@ -3,6 +3,7 @@
 import errno
 import json
 import os
+import shutil
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
@@ -16,6 +17,7 @@ import pytest
 from registry import create_registry, instants, open_registry, verify_export
 from registry.api import Registry
 from registry.api.caches import clear_cache, read_cache, verify_cache
+from registry.api.remote.narrowing import narrow_validity
 from registry.cache import find_cache
 from registry.cache.answers import KeptAnswer, decode_answer, encode_answer, name_answer
 from registry.cache.names import EntryKind
@@ -28,6 +30,7 @@ from registry.errors import (
     OfflineError,
     RequestError,
 )
+from registry.records import Validity
 from registry.service.options import Options
 from registry.transport import Service
 from testing.registries import RegistryLocation
@@ -222,6 +225,146 @@ def test_what_is_not_there_is_refused_and_named(site: Site, calreg: Calreg, tmp_
     finally:
         del os.environ["CALREG_PIN"]
     assert site.count_requests() == 0
+
+
+def test_the_usual_commands_on_a_run_are_answered_after_its_fetch(
+    site: Site, calreg: Calreg, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    detector, start = "_".join(PANELS), "2018-02-10T08:15:00Z"
+    commands = [
+        ("validity", RUN, "--kind", "offset"),
+        ("validity", RUN, "--kind", "offset", "--kind", "gain"),
+        ("validity", RUN, "--source", SOURCE),
+        ("validity", RUN, "--at", start),
+        ("validity", RUN, "--at", RUN),
+        ("validity", RUN, "--kind", "ped"),
+        ("validity", detector),
+        ("validity", detector, "--kind", "gain"),
+        ("validity", detector, "--at", start),
+        ("validity", PANELS[1], "--kind", "offset", "--kind", "gain"),
+        ("run", "show", RUN),
+        ("detector", "show", RUN),
+        ("version", "show", "1"),
+    ]
+    commands += [(*command, "--json") for command in commands]
+    shown = [("show", RUN), ("show", PANELS[0])]
+    export = (
+        "export",
+        RUN,
+        "--output",
+        str(tmp_path / "out"),
+        "--type",
+        "pixel_gain",
+        "--type",
+        "pixel_offset",
+    )
+    moment = instants.instant_from_datetime(datetime(2030, 1, 1, tzinfo=UTC))
+    with monkeypatch.context() as patch:
+        patch.setattr(instants, "now", lambda: moment)
+        online = {command: calreg(*command) for command in commands}
+        screens = {command: calreg.run(*command).stdout for command in shown}
+        pictures = _draw(calreg, tmp_path)
+        assert any(result.code for result in online.values())
+        clear_cache()
+        site.go_offline(fetch(calreg)["pin"])
+        for command, result in online.items():
+            assert calreg(*command) == result, command
+        for command, screen in screens.items():
+            assert calreg.run(*command).stdout == screen
+        assert _draw(calreg, tmp_path) == pictures
+        calreg.run(*export)
+    assert site.count_requests() == 0
+
+
+def _draw(calreg: Calreg, folder: Path) -> list[bytes]:
+    pytest.importorskip("matplotlib")
+    calreg.run("plot", "constants", RUN, "--type", "pixel_gain", "--output", str(folder / "constants.png"))
+    calreg.run("plot", "validity", RUN, "--output", str(folder / "validity.svg"))
+    return [(folder / name).read_bytes() for name in ("constants.png", "validity.svg")]
+
+
+def test_the_refusal_of_another_form_says_how_it_is_had(
+    site: Site, calreg: Calreg, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pin = fetch(calreg)["pin"]
+    command = ("validity", PANELS[0], "--at", "2018-03-01T00:00:00Z")
+    monkeypatch.setenv("CALREG_OFFLINE", "1")
+    monkeypatch.setenv("CALREG_PIN", pin)
+    refused = calreg(*command)
+    assert refused.code == 8
+    assert f"/validity/{PANELS[0]}?at=2018-03-01T00%3A00%3A00Z is not in the cache" in refused.stderr
+    assert "skip=" not in refused.stderr
+    assert "once without CALREG_OFFLINE" in refused.stderr
+    monkeypatch.delenv("CALREG_OFFLINE")
+    online = calreg.run(*command)
+    site.go_offline(pin)
+    assert calreg(*command) == online
+    refused = calreg("validity", RUN, "--as-of", "2")
+    assert (refused.code, "once without CALREG_OFFLINE" in refused.stderr) == (8, True)
+
+
+def test_a_part_of_an_answer_is_taken_only_where_it_is_the_whole_answer(
+    location: RegistryLocation,  # noqa: F811 - the fixture
+) -> None:
+    with location.open() as registry:
+        gains = {name: registry.validity(name) for name in (*PANELS, "_".join(PANELS))}
+        at = registry.validity(RUN)
+        for whole, options in ((gains[PANELS[0]], {}), (at, {"at": "2018-02-10T08:15:00Z"})):
+            for kinds in (["gain"], ["offset"], ["offset", "gain"], ["gain", "gain"]):
+                target = PANELS[0] if not options else RUN
+                asked = registry.validity(target, kinds=kinds, **options)  # type: ignore[arg-type]
+                narrowed = narrow_validity(whole, kinds)
+                assert narrowed is not None
+                assert narrowed.versions == asked.versions
+            assert narrow_validity(whole, ["pedestals"]) is None
+            assert narrow_validity(whole, ["gain", "rms"]) is None
+            with pytest.raises(RequestError):
+                narrow_validity(whole, ["gains"])
+    some = gains["_".join(PANELS)].versions
+    one_lacks = Validity(tuple(one for one in some if (one.panel, one.kind) != (PANELS[1], "gain")))
+    assert narrow_validity(one_lacks, ["gain"]) is None
+    assert narrow_validity(one_lacks, ["offset"]) is not None
+    assert narrow_validity(Validity(()), ["gain"]) is None
+    assert narrow_validity(Validity(some, without=("nothing",)), ["gain"]) is None
+
+
+def test_an_export_into_a_used_calibration_folder_is_the_same_without_the_service(
+    site: Site, calreg: Calreg, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The folder has a file of these runs that somebody else has written, and one of other runs."""
+    used = ("foreign", "own", "wrong")
+    command = ("export", RUN, "--format", "psana", "--output")
+    moment = instants.instant_from_datetime(datetime(2030, 1, 1, tzinfo=UTC))
+    with monkeypatch.context() as patch:
+        patch.setattr(instants, "now", lambda: moment)
+        for name in used:
+            _use_folder(calreg, tmp_path / name / "calib", name, command)
+            shutil.copytree(tmp_path / name, tmp_path / f"{name}-offline")
+        online = {}
+        for name in used:
+            online[name] = calreg(*command, str(tmp_path / name / "calib"))
+        clear_cache()
+        site.go_offline(fetch(calreg)["pin"])
+        for name in used:
+            result = calreg(*command, str(tmp_path / f"{name}-offline" / "calib"))
+            expected = online[name]
+            assert (result.code, result.stdout.replace("-offline", "")) == (expected.code, expected.stdout), (
+                result
+            )
+            assert result.stderr.replace("-offline", "") == expected.stderr
+            assert read_files(tmp_path / f"{name}-offline").keys() == read_files(tmp_path / name).keys()
+    assert site.count_requests() == 0
+
+
+def _use_folder(calreg: Calreg, folder: Path, how: str, command: tuple[str, ...]) -> None:
+    calreg.run(*command, str(folder))
+    (file,) = folder.rglob("pixel_gain/*.data")
+    if how == "foreign":
+        file.chmod(0o644)
+        file.write_text("a file of others\n")
+        (file.parent / "7-end.data").write_text("1.0 2.0\n")
+    if how == "wrong":
+        file.rename(file.parent / "600-700.data")
 
 
 def test_answers_that_were_asked_before_are_there_also_refusals(site: Site, calreg: Calreg) -> None:

@@ -3,7 +3,7 @@
 import multiprocessing
 import pickle
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -17,9 +17,11 @@ from registry.errors import (
     CorruptionError,
     NotFoundError,
     NotValidError,
+    RegistryError,
     RequestError,
     UnavailableError,
 )
+from registry.instants import BEGINNING
 from registry.service.options import Options
 from testing.panels import use_small_panels, write_panel_folder
 from testing.registries import RegistryFactory, RegistryLocation
@@ -334,7 +336,82 @@ def test_the_status_is_what_the_service_tells(
     assert "secret" not in refused.stdout + refused.stderr
 
 
+def test_an_empty_list_of_names_is_of_nothing_and_not_of_all(
+    remote: Registry, location: RegistryLocation
+) -> None:
+    with location.open() as local:
+        for registry in (local, remote):
+            assert [registry.panels.list([]), registry.aliases.list([]), registry.versions.list([])] == [
+                [],
+                [],
+                [],
+            ]
+            assert list(registry.versions.iterate([])) == []
+            with pytest.raises(RequestError, match="no panel is named"):
+                registry.validity([])
+            with pytest.raises(NotFoundError):
+                registry.panels.list([], as_of=99)
+            with pytest.raises(NotFoundError):
+                registry.versions.list([], as_of=99)
+
+
+@pytest.mark.parametrize("number", [-1, 0, 99, 10**12, 10**30, -(10**30)])
+def test_a_number_that_nothing_has_is_not_found_as_by_the_registry(
+    remote: Registry, location: RegistryLocation, number: int
+) -> None:
+    questions: list[Callable[[Registry], object]] = [
+        lambda registry: registry.versions.show(number),
+        lambda registry: registry.versions.diff(number, 1),
+        lambda registry: registry.versions.arrays(number),
+        lambda registry: registry.constants(RUN, panels=[number or 99]),
+        lambda registry: registry.validity(PANELS[0], as_of=abs(number) if abs(number) > 1 else 99),
+    ]
+    with location.open() as local:
+        for ask in questions:
+            assert _take_refusal(ask, remote) == _take_refusal(ask, local)
+
+
+def _take_refusal(ask: Callable[[Registry], object], registry: Registry) -> tuple[type, str]:
+    with pytest.raises(RegistryError) as caught:
+        ask(registry)
+    return caught.type, str(caught.value)
+
+
+def test_before_the_first_revision_there_is_nothing(remote: Registry) -> None:
+    for moment in (BEGINNING, "2001-01-01T00:00:00Z"):
+        assert remote.log(as_of=moment) == []
+        assert remote.panels.list(as_of=moment) == []
+    assert len(list(remote.iterate_log(max_changes=10**12))) == remote.pin.number  # type: ignore[union-attr]
+
+
+@pytest.mark.parametrize("text", ["\udcff", "a\0b", ".", "..", "a\nb", "M068\n"])
+def test_texts_that_no_url_has_are_refused_with_the_code_of_the_registry(
+    remote: Registry, location: RegistryLocation, text: str
+) -> None:
+    questions: list[Callable[[Registry], object]] = [
+        lambda registry: registry.validity(text),
+        lambda registry: registry.validity(RUN, source=f"{text}-"),
+        lambda registry: registry.validity(RUN, kinds=[text]),
+        lambda registry: registry.show(f"{text}"),
+        lambda registry: registry.panels.find(text),
+        lambda registry: registry.panels.list([text]),
+        lambda registry: registry.runs.show(text),
+        lambda registry: registry.log(author=f"{text}\udcff"),
+        lambda registry: registry.log(text),
+        lambda registry: registry.diff(text, before=1),
+        lambda registry: registry.constants(text, at="2018-03-01T00:00:00Z"),
+    ]
+    with location.open() as local:
+        for ask in questions:
+            with pytest.raises(RegistryError) as expected:
+                ask(local)
+            with pytest.raises(RegistryError) as refusal:
+                ask(remote)
+            assert refusal.value.code == expected.value.code
+
+
 def test_a_session_answers_as_of_its_pin(remote: Registry, location: RegistryLocation) -> None:
+    assert repr(remote).startswith(f"<Registry {remote.id} behind http://127.0.0.1:")
     pin = remote.pin
     with location.open() as local:
         local.versions.gap(PANELS[0], valid_from="2018-02-01T00:00:00Z", comment="broken")

@@ -10,7 +10,7 @@ from registry import detectors
 from registry.api.backend import Backend
 from registry.api.deployment_questions import find_output_constants, read_source_answers
 from registry.calibration_folder import choose_files
-from registry.errors import ConflictError, RegistryError
+from registry.errors import ConflictError, OfflineError, RegistryError
 from registry.exporters.deployed_files import DeployedFolder
 from registry.files import sha256_of_file
 from registry.identifiers import shorten
@@ -64,6 +64,7 @@ class _FolderCheck:
         self._new: _Readings = {}
         self._old: _Readings = {}
         self._unknown: _Readings = {}
+        self._unasked: _Readings = {}
         self._held: dict[tuple[str, str], tuple[str, ...] | None] = {}
 
     def sort_runs(self, calibration_type: str, new: str) -> None:
@@ -85,7 +86,11 @@ class _FolderCheck:
                 ):
                     self._new.setdefault(key, []).append(reading)
                 continue
-            held = self._find_constants(key)
+            try:
+                held = self._find_constants(key)
+            except OfflineError:
+                self._unasked.setdefault(key, []).append(reading)
+                continue
             if held is None:
                 self._unknown.setdefault(key, []).append(reading)
             elif not reading.expects(kind, held):
@@ -98,18 +103,21 @@ class _FolderCheck:
         return name is not None and reading.expects(kind, self._find_constants((calibration_type, name)))
 
     def _find_constants(self, key: tuple[str, str]) -> tuple[str, ...] | None:
-        """Return the constants in a file by its document, else by its checksum in the registry."""
+        """Return the constants in a file by its document, else by its checksum in the registry.
+
+        That it is not there or does not answer is raised: it is not the same as that it knows nothing of the file.
+        """
         if key not in self._held:
             contents = self._folder.find_contents(*key)
             if contents is not None:
                 self._held[key] = contents.constants
             else:
-                self._held[key] = None
-                with suppress(RegistryError):  # a file that cannot be read
-                    sha256 = sha256_of_file(self._folder.home / "/".join(key))
-                    self._held[key] = self._backend.answer(
-                        find_output_constants, sha256, key[0], as_of=self._revision
-                    )
+                sha256 = _find_sha256(self._folder.home / "/".join(key))
+                self._held[key] = (
+                    None
+                    if sha256 is None
+                    else self._backend.answer(find_output_constants, sha256, key[0], as_of=self._revision)
+                )
         return self._held[key]
 
     @property
@@ -148,10 +156,23 @@ class _FolderCheck:
                 f"the analysis framework reads {calibration_type} from {name} for {_describe_runs(reading)} of"
                 f" {self._experiment}, and neither a document nor the registry tells which constants the file holds"
             )
+        for (calibration_type, name), reading in self._unasked.items():
+            yield (
+                f"the analysis framework reads {calibration_type} from {name} for {_describe_runs(reading)} of"
+                f" {self._experiment}, and no document tells which constants the file holds; whether the registry does"
+                " is not known offline"
+            )
 
 
 def _get_constants(answer: Answer, kind: str) -> tuple[str, ...]:
     return tuple(constants or "" for constants in answer.constants[kind])
+
+
+def _find_sha256(file: Path) -> str | None:
+    """Return the checksum of a file, None of one that cannot be read."""
+    with suppress(RegistryError):
+        return sha256_of_file(file)
+    return None
 
 
 def _describe_runs(readings: list[ReadRange]) -> str:

@@ -18,6 +18,7 @@ MAX_NAMES = 100
 """The most names of panels in one question."""
 
 _TRUE, _FALSE = "true", "false"
+_MOST_DIGITS = 40
 
 
 class Sort(Enum):
@@ -34,12 +35,19 @@ class Sort(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Parameter:
-    """A parameter of a reading: its name in the method and in the URL."""
+    """A parameter of a reading: its name in the method and in the URL.
+
+    Attributes
+    ----------
+    is_number_of_thing
+        True where a number names a thing, as a version: one that no thing can have is not known, and not a mistake.
+    """
 
     name: str
     url_name: str
     sort: Sort
     is_required: bool
+    is_number_of_thing: bool = False
 
     def format(self, value: Any) -> list[str]:
         """Return the texts of a value in a URL; none for the default."""
@@ -69,7 +77,10 @@ class Parameter:
         return text
 
     def _parse_number(self, text: str) -> int:
-        if not text.isascii() or not text.isdecimal() or len(text) > len(str(LARGEST_NUMBER)):
+        digits, most = text, len(str(LARGEST_NUMBER))
+        if self.is_number_of_thing:
+            digits, most = text.removeprefix("-"), _MOST_DIGITS
+        if not text.isascii() or not digits.isdecimal() or len(digits) > most:
             raise self._error(text, "a number: 0, 1, 2 ...")
         return int(text)
 

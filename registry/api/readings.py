@@ -56,6 +56,9 @@ API = 1
 _GIVEN = {"self", "backend", "as_of", "picture", "progress"}
 """The parameters of methods that are not of the URL."""
 
+_NUMBERS_OF_THINGS = {"version", "before", "after", "segments"}
+"""Numbers of versions in a path, and of segments; elsewhere `before` and `after` are those of pages."""
+
 _FORM = "form"
 SCRIPT, RECORD = "script", "record"
 """The forms of an answer: what ``--json`` prints, and the whole record that a method returns."""
@@ -124,7 +127,13 @@ class Reading:
     def parameters(self) -> tuple[Parameter, ...]:
         """The parameters of the URL, in the order of the method."""
         return tuple(
-            _build_parameter(name, self._hints[name], is_required=default.default is default.empty)
+            _build_parameter(
+                name,
+                self._hints[name],
+                is_required=default.default is default.empty,
+                is_number_of_thing=name in _NUMBERS_OF_THINGS
+                and (name in self.path_names or name == "segments"),
+            )
             for name, default in inspect.signature(self.function).parameters.items()
             if name not in _GIVEN
         )
@@ -255,10 +264,11 @@ class Reading:
         return path, query
 
 
-def _build_parameter(name: str, annotation: Any, *, is_required: bool) -> Parameter:
+def _build_parameter(name: str, annotation: Any, *, is_required: bool, is_number_of_thing: bool) -> Parameter:
     sort = find_sort(annotation)
     is_list = sort in {Sort.TEXTS, Sort.NUMBERS}
-    return Parameter(name, _SINGULARS.get(name, name) if is_list else name, sort, is_required)
+    url_name = _SINGULARS.get(name, name) if is_list else name
+    return Parameter(name, url_name, sort, is_required, is_number_of_thing)
 
 
 _NAMES: dict[type | ModuleType, str] = {

@@ -65,6 +65,9 @@ WORDS: dict[Remedy, str | Callable[..., str]] = {
     Remedy.ALLOW_ODD: "give --allow-odd if that is meant",
     Remedy.ALLOW_ODD_AND_NONFINITE: "give --allow-odd and --allow-nonfinite if that is meant",
     Remedy.ALLOW_PATTERN: "--allow-pattern with a comment takes the map as it is",
+    Remedy.ASK_ONCE: (
+        "asked once without CALREG_OFFLINE it is kept; calreg fetch DATASET asks what the usual commands on a run need"
+    ),
     Remedy.CARRY_CONSTANTS: "give both --carry-from and --valid-from",
     Remedy.CHECK_DATABASE: "calreg database check names what differs, and --mend-guards replaces the guards",
     Remedy.CHOOSE_PANELS: _choose_panels,

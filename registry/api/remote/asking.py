@@ -15,14 +15,30 @@ from registry.api.parameters import Sort
 from registry.api.readings import RECORD, Freshness, Reading, find_reading
 from registry.api.remote.kept_answers import decode_content, describe_moment, format_url
 from registry.database.closing import Closure
-from registry.errors import NotFoundError, NotValidError, OfflineError, Remedy, UnavailableError
+from registry.errors import (
+    NotFoundError,
+    NotValidError,
+    OfflineError,
+    Remedy,
+    RequestError,
+    UnavailableError,
+)
 from registry.heads import Head, shorten_seal
+from registry.identifiers import quote
 from registry.instants import BEGINNING, Instant, parse_iso
 from registry.lookup.revisions import AsOfRef
 from registry.records.record_lists import RecordList
 
 if TYPE_CHECKING:
     from registry.api.remote.backend import RemoteBackend
+
+
+_DOTS = frozenset({".", ".."})
+_SOUGHT = frozenset({"name", "source"})
+"""Parameters whose unknown values are not found, and not malformed."""
+
+_INNER = frozenset({"form", "skip", "limit"})
+"""Parameters of a URL that nobody has asked for: the form of the answer, and its pages."""
 
 
 def ask(backend: RemoteBackend, reading: Reading, arguments: Mapping[str, Any], as_of: AsOfRef = None) -> Any:
@@ -32,6 +48,7 @@ def ask(backend: RemoteBackend, reading: Reading, arguments: Mapping[str, Any], 
         for parameter in reading.parameters
         if arguments.get(parameter.name) is not None
     }
+    _refuse_unsendable(reading, stated)
     path, query = reading.format(stated)
     pin = backend.find_pin(as_of).pin
     if reading.is_live:
@@ -39,6 +56,28 @@ def ask(backend: RemoteBackend, reading: Reading, arguments: Mapping[str, Any], 
     else:
         path, query = f"/v1/r/{pin}/{path}", [*query, ("form", RECORD)]
     return decode(backend, _get(backend, reading, path, query), reading.answer_type)
+
+
+def _refuse_unsendable(reading: Reading, arguments: Mapping[str, Any]) -> None:
+    """Refuse texts that no URL carries; none of them is the name of anything."""
+    for parameter in reading.parameters:
+        for text in parameter.format(arguments.get(parameter.name)):
+            is_path = parameter.name in reading.path_names
+            if _is_text(text) and not (is_path and (text in _DOTS or "\n" in text)):
+                continue
+            error_class = NotFoundError if parameter.name in _SOUGHT else RequestError
+            raise error_class(
+                f"{quote(text)} is not the name of anything, and not asked of a service: a URL cannot have it",
+                parameter=parameter.url_name,
+            )
+
+
+def _is_text(text: str) -> bool:
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return "\0" not in text
 
 
 def _get(backend: RemoteBackend, reading: Reading, path: str, query: list[tuple[str, str]]) -> Any:
@@ -60,10 +99,11 @@ def _get(backend: RemoteBackend, reading: Reading, path: str, query: list[tuple[
             )
         return decode_content(kept)
     if backend.service.is_offline:
+        asked = format_url(path, [item for item in query if item[0] not in _INNER])
         raise OfflineError(
-            f"the answer of {url.removesuffix('form=record').rstrip('?&')} is not in the cache, and CALREG_OFFLINE lets"
-            f" the service {backend.service.url} not be asked",
-            remedy=Remedy.FETCH,
+            f"the answer of {asked} is not in the cache, and CALREG_OFFLINE lets the service"
+            f" {backend.service.url} not be asked",
+            remedy=Remedy.ASK_ONCE,
             service=backend.service.url,
         )
     try:

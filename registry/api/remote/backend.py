@@ -19,10 +19,10 @@ from registry.api.remote.asking import ask
 from registry.api.remote.kept_answers import KeptAnswers, ServedHead, decode_content, format_url
 from registry.api.remote.pages import ask_pages
 from registry.database.closing import Closure
-from registry.errors import ConflictError, OfflineError, SchemaError, UnavailableError
-from registry.heads import Head
+from registry.errors import ConflictError, OfflineError, Remedy, SchemaError, UnavailableError
+from registry.heads import LARGEST_NUMBER, Head
 from registry.identifiers import Dataset, quote
-from registry.instants import Instant
+from registry.instants import BEGINNING, EARLIEST, Instant
 from registry.lookup.revisions import (
     AsOfRef,
     RevisionRef,
@@ -31,6 +31,7 @@ from registry.lookup.revisions import (
     unknown_revision_error,
 )
 from registry.lookup.run_instants import require_start
+from registry.lookup.tags import tagged_word_error
 from registry.parallel import map_in_threads
 from registry.timezones import find_recorded_zone
 from registry.transport import Service
@@ -139,7 +140,9 @@ class RemoteBackend(Backend):
         value = reference.value
         if reference.by == "back":
             value = count_back(reference, self.pin.number)
-        answer = self._read_head(str(value))
+        if reference.by == "number" and isinstance(value, int) and value > LARGEST_NUMBER:
+            raise unknown_revision_error(reference, self.pin.number)  # in a URL it would be read as a time
+        answer = self._read_head(str(EARLIEST if value == BEGINNING else value))
         if answer.revision <= self.pin.number:
             return Head(answer.revision, answer.seal)
         if reference.by == "instant":  # of what was recorded until then, only what was pinned is known here
@@ -158,6 +161,7 @@ class RemoteBackend(Backend):
             raise OfflineError(
                 f"which revision {quote(text)} is, is not in the cache, and CALREG_OFFLINE lets the service"
                 f" {self.service.url} not be asked",
+                remedy=Remedy.ASK_ONCE,
                 service=self.service.url,
             )
         answer = read_served_head(self.service, text, self.pin)
@@ -173,8 +177,16 @@ class RemoteBackend(Backend):
     ) -> RevisionRef:
         return reference
 
-    def _refuse_tagged_word(self, word: str, instant: Instant, connection: sa.Connection | None) -> None:
-        """Do nothing: a service is not asked for words."""
+    def _refuse_tagged_word(
+        self,
+        word: str,
+        instant: Instant,
+        connection: sa.Connection | None,  # noqa: ARG002 - there is none
+    ) -> None:
+        for page in ask_pages(self, find_reading("questions.list_tags"), {}, self.pin):
+            for tag in page:
+                if tag.tag == word:
+                    raise tagged_word_error(word, tag.revision, instant)
 
     def _find_run_start(
         self,

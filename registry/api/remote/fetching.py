@@ -10,10 +10,9 @@ from typing import cast
 from registry.api.backend import Backend
 from registry.api.export_verification import check_answer
 from registry.api.exports import ExportRequest, draft_document
-from registry.api.questions import show_named
 from registry.api.remote.backend import RemoteBackend
+from registry.api.remote.fetched_questions import list_questions_about, list_questions_of_resolution
 from registry.api.remote.kept_answers import KeptPins
-from registry.api.remote.nouns import RemoteDetectors, RemoteRuns, RemoteVersions
 from registry.api.remote.objects import RemoteStore
 from registry.authorship import build_signature
 from registry.cache import CacheFolder, find_cache
@@ -233,41 +232,23 @@ class _Asking:
 
     def _ask_rest(self, wanted: _Wanted, types: Sequence[str], source: str | None) -> None:
         """Ask what else is said of a run or a detector; refusals are answers, too."""
-        backend, request, target = self._backend, self._request, wanted.target
-        others, resolution = _Wanted(target), wanted.resolution
+        request, target, others = self._request, wanted.target, _Wanted(wanted.target)
         sources = dict.fromkeys((request.source, source))
-        versions = RemoteVersions(backend)
-        questions: list[Callable[[], object]] = [
-            lambda: versions.validity(target),
-            lambda: versions.validity(target, source=request.source),
-            lambda: versions.validity(target, at=request.at, kinds=request.kinds or None),
-            lambda: backend.answer(show_named, target),
-            lambda: backend.answer(show_named, target, source=request.source),
-        ]
+        questions = list_questions_about(self._backend, target, tuple(sources), request.at, request.kinds)
         if is_dataset(target):
-            questions += [
-                lambda: RemoteRuns(backend).show(target),
-                lambda: RemoteDetectors(backend).show(target),
-            ]
             questions += [
                 lambda name=name, one=one: self._resolve(others, types, one, name)  # type: ignore[misc]
                 for name in list_formats_with_runs()
                 for one in sources
             ]
-        if resolution is not None:
-            kinds = dict.fromkeys(one.kind for panel in resolution.panels for one in panel.constants)
+        if wanted.resolution is not None:
+            whole = [list(wanted.resolution.types)] if len(wanted.resolution.types) > 1 and not types else []
             questions += [
-                lambda kind=kind: versions.validity(target, kinds=[kind])  # type: ignore[misc]
-                for kind in kinds
-            ]
-            questions += [
-                lambda name=name, one=one: self._resolve(others, [name], one, npy.NAME)  # type: ignore[misc]
-                for name in resolution.types
+                lambda names=names, one=one: self._resolve(others, names, one, npy.NAME)  # type: ignore[misc]
+                for names in [*whole, *([name] for name in wanted.resolution.types)]
                 for one in sources
             ]
-        for panel in resolution.panels if resolution else ():
-            names = [panel.panel] if panel.alias is None else [panel.panel, panel.alias]
-            questions += [lambda name=name: versions.validity(name) for name in names]  # type: ignore[misc]
+            questions += list_questions_of_resolution(self._backend, target, wanted.resolution)
         for question in questions:
             refusals: list[RegistryError] = []
             self._line.ask(refusals, question)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 from msgspec.structs import replace
 
@@ -14,11 +15,14 @@ from registry.api.readings import find_reading
 from registry.api.recorded_exports import Exports
 from registry.api.remote.asking import make_method
 from registry.api.remote.backend import RemoteBackend
-from registry.api.remote.pages import ask_pages, iterate_pages, make_list_method
+from registry.api.remote.narrowing import narrow_validity
+from registry.api.remote.pages import ask_pages, has_no_names, iterate_pages, make_list_method
 from registry.api.revisions import Tags
 from registry.api.runs import Runs
 from registry.api.versions import Versions
+from registry.errors import NotFoundError, NotValidError, OfflineError, RequestError
 from registry.lookup.revisions import AsOf
+from registry.lookup.targets import is_pattern
 from registry.records import RecordedExport, Validity, Version
 from registry.records.record_lists import RecordIterator
 
@@ -76,6 +80,9 @@ class RemoteVersions(Versions):
         refuse_invalid_limit(limit)
         below = parse_upper_end(before)
         arguments: dict[str, object] = {"panel": panel, "withdrawn": withdrawn}
+        if has_no_names(arguments):
+            self._backend.find_pin(as_of)
+            return RecordIterator(Version, iter(()))
         if before is None and limit is None:
             number, arguments["after"] = "after", 0
         else:
@@ -95,6 +102,8 @@ class RemoteVersions(Versions):
     ) -> Validity:
         """Return the validity ranges of targets, or what is valid at an instant; see `Registry.validity`."""
         backend = self._backend
+        if not isinstance(target, str) and not target:
+            raise RequestError("no panel is named")
         reading = None if at is None else backend.read_instant(at, as_of=as_of)
         arguments = {
             "target": target,
@@ -102,11 +111,33 @@ class RemoteVersions(Versions):
             "at": None if reading is None else reading.instant,
             "source": source,
         }
-        first, *more = ask_pages(backend, find_reading("questions.find_validity"), arguments, as_of)
-        answer: Validity = first
+        answer = self._ask_validity(arguments, as_of)
         notes = () if reading is None else reading.describe()
+        return replace(answer, notes=(*answer.notes, *notes))
+
+    def _ask_validity(self, arguments: dict[str, Any], as_of: AsOf) -> Validity:
+        """Return the answer; offline also a part of one about all kinds, where that is what is kept."""
+        try:
+            first, *more = ask_pages(self._backend, find_reading("questions.find_validity"), arguments, as_of)
+        except OfflineError:
+            part = self._narrow_validity(arguments, as_of)
+            if part is None:
+                raise
+            return part
+        answer: Validity = first
         versions = (version for page in (first, *more) for version in page.versions)
-        return replace(answer, versions=tuple(versions), notes=(*answer.notes, *notes))
+        return replace(answer, versions=tuple(versions))
+
+    def _narrow_validity(self, arguments: dict[str, Any], as_of: AsOf) -> Validity | None:
+        target, kinds = arguments["target"], arguments["kinds"]
+        names = [target] if isinstance(target, str) else [*target]
+        if not kinds or len(names) != 1 or is_pattern(names[0]):
+            return None
+        try:
+            whole = self._ask_validity({**arguments, "kinds": None}, as_of)
+        except (NotFoundError, NotValidError, OfflineError):
+            return None
+        return narrow_validity(whole, kinds)
 
 
 class RemoteExports(Exports):

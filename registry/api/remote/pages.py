@@ -54,9 +54,18 @@ def make_list_method(method: Callable[..., RecordList[Any]], question: str) -> A
         arguments = dict(signature.bind(self, *values, **options).arguments)
         del arguments["self"]
         as_of = arguments.pop("as_of", None)
+        if has_no_names(arguments):
+            self._backend.find_pin(as_of)
+            return RecordList(record, ())
         return RecordList(record, chain.from_iterable(ask_pages(self._backend, reading, arguments, as_of)))
 
     return list_all
+
+
+def has_no_names(arguments: Mapping[str, Any]) -> bool:
+    """Tell whether a list of names is empty, which a URL cannot say: without names it asks for all there is."""
+    lists = (arguments.get("names"), arguments.get("panel"))
+    return any(names is not None and not isinstance(names, str) and len(names) == 0 for names in lists)
 
 
 def ask_pages(

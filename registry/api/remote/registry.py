@@ -23,7 +23,7 @@ from registry.api.remote.sessions import pin_session
 from registry.api.showing import show_local_file
 from registry.cache import find_cache
 from registry.database.transactions import Database
-from registry.heads import Head
+from registry.heads import LARGEST_NUMBER, Head
 from registry.instants import Instant
 from registry.lookup.revisions import AsOf
 from registry.records import AffectedRuns, Revision, Subject
@@ -70,6 +70,9 @@ class RemoteRegistry(Registry):
         pin: Head | None = None,
     ) -> None:
         self._backend: RemoteBackend = open_remote_backend(url, timezone, note, present, pin)
+
+    def __repr__(self) -> str:
+        return f"<Registry {self.id} behind {self._backend.service.url}, as of {self.pin.pin}>"
 
     @property
     def pin(self) -> Head:
@@ -180,7 +183,7 @@ class RemoteRegistry(Registry):
             "until": until,
             "after": after,
             "before": parse_upper_end(before),
-            "max_changes": max_changes,
+            "max_changes": None if max_changes is None else min(max_changes, LARGEST_NUMBER),
         }
         items = iterate_pages(
             self._backend, find_reading("log"), arguments, as_of, limit, ("before", "revision")
