@@ -71,7 +71,11 @@ class Comparison:
         @wraps(method)
         def ask(noun: Any, *values: Any, **options: Any) -> Any:
             is_asked = type(noun) is owner and not self._is_nested
-            if not is_asked or threading.current_thread() is not self._thread:
+            if (
+                not is_asked
+                or threading.current_thread() is not self._thread
+                or _is_too_long(values, options)
+            ):
                 return method(noun, *values, **options)
             self._is_nested = True
             try:
@@ -93,6 +97,11 @@ class Comparison:
             return local
 
         return ask
+
+
+def _is_too_long(values: tuple[Any, ...], options: dict[str, Any]) -> bool:
+    """Tell whether a text has no room in a URL of 8 kB: a service refuses it by its length, and not as a name."""
+    return any(isinstance(value, str) and len(value) > 2000 for value in (*values, *options.values()))
 
 
 @contextmanager
@@ -157,7 +166,8 @@ def _list_parts(local: Any, remote: Any, places: dict[str, str]) -> Iterator[tup
         for part in ("revision", "instant", "segments", "absent_segments"):
             yield getattr(remote, part, None), getattr(local, part)
         yield [_replace(text, places) for text in remote.warnings], [*local.warnings]
-        yield len(remote.outputs), len(local.outputs)
+        for served, known in zip(remote.outputs, local.outputs, strict=True):
+            yield (served.type, served.sha256), (known.type, known.sha256)
     else:
         yield to_builtins(remote), to_builtins(local)
 

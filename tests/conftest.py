@@ -23,7 +23,7 @@ from registry.api import Registry
 from testing.panels import use_small_panels, write_panel_folder
 from testing.registries import DATABASES, PostgresServer, RegistryFactory, RegistryLocation
 from testing.servers import MissingProgramError, Pooler, Standby
-from tests.selection import examples, select_exhaustive
+from tests.selection import READERS, examples, select_exhaustive
 from tests.shared_work import (
     forgo_the_disk,
     share_migrations,
@@ -94,7 +94,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption(
         "--through-service",
         action="store_true",
-        help="ask every question of an open registry once more through a service, and compare the answers",
+        help="run the modules of READERS in tests/selection.py, or those that are named, ask every question of an open"
+        " registry once more through a service, and compare the answers",
     )
 
 
@@ -147,7 +148,9 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
             item.add_marker(pytest.mark.slow)
         if module in CORE and not item.get_closest_marker("slow"):
             item.add_marker(pytest.mark.core)
-        chosen[is_exhaustive or not is_left_out].append(item)
+        is_compared = module in READERS or any(module in argument for argument in config.args)
+        is_chosen = is_compared or not config.getoption("--through-service")
+        chosen[is_chosen and (is_exhaustive or not is_left_out)].append(item)
     config.hook.pytest_deselected(items=chosen[False])
     items[:] = sorted(chosen[True], key=lambda item: item.path.stem != "test_harnesses")
 

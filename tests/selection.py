@@ -7,6 +7,38 @@ from typing import Any
 
 import pytest
 
+READERS = frozenset(
+    f"test_{name}"
+    for name in (
+        *(
+            "validity",
+            "targets",
+            "show",
+            "detector_names",
+            "panels",
+            "versions",
+            "aliases",
+            "runs",
+            "configurations",
+        ),
+        *(
+            "segments",
+            "paging",
+            "revisions",
+            "recorded_exports",
+            "outcomes",
+            "consequences",
+            "deployed_ranges",
+        ),
+        "stated_instants",
+    )
+)
+"""The modules whose tests ask an open registry what it knows: what they ask is compared through a service.
+
+Not those about its own store or files (they damage or replace them between two looks), about statements of SQL,
+revisions without seals (which no service pins), or a service already.
+"""
+
 _is_exhaustive = False
 
 

@@ -312,10 +312,10 @@ def test_a_part_of_an_answer_is_taken_only_where_it_is_the_whole_answer(
         for whole, options in ((gains[PANELS[0]], {}), (at, {"at": "2018-02-10T08:15:00Z"})):
             for kinds in (["gain"], ["offset"], ["offset", "gain"], ["gain", "gain"]):
                 target = PANELS[0] if not options else RUN
-                asked = registry.validity(target, kinds=kinds, **options)  # type: ignore[arg-type]
+                whole_answer = registry.validity(target, kinds=kinds, **options)  # type: ignore[arg-type]
                 narrowed = narrow_validity(whole, kinds)
                 assert narrowed is not None
-                assert narrowed.versions == asked.versions
+                assert narrowed.versions == whole_answer.versions
             assert narrow_validity(whole, ["pedestals"]) is None
             assert narrow_validity(whole, ["gain", "rms"]) is None
             with pytest.raises(RequestError):

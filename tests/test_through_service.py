@@ -15,6 +15,7 @@ from testing.panels import PANEL_A, write_panel_folder
 from testing.registries import RegistryLocation
 from testing.services import serve_in_thread
 from testing.through_service import Comparison
+from tests import selection
 from tests.cli import CommandResult
 from tests.test_golden import Recorder, _same_person_on_every_machine, run_scenario
 
@@ -61,6 +62,10 @@ def test_another_answer_of_the_service_is_seen(
             registry.panels.list()
         with pytest.raises(AssertionError, match="through a service"):
             registry.versions.show(1)
+
+
+def test_the_modules_that_are_compared_are_there() -> None:
+    assert all((Path(__file__).parent / f"{module}.py").is_file() for module in selection.READERS)
 
 
 READERS = {

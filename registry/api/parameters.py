@@ -18,7 +18,7 @@ MAX_NAMES = 100
 """The most names of panels in one question."""
 
 _TRUE, _FALSE = "true", "false"
-_MOST_DIGITS = 40
+_MOST_DIGITS = 1000
 
 
 class Sort(Enum):

@@ -63,10 +63,10 @@ def refuse_tagged_word(connection: sa.Connection, word: str, instant: Instant) -
     if number is None and read_snapshot_tag(connection) == word:
         number = read_head(connection).number
     if number is not None:
-        raise tagged_word_error(word, number, instant)
+        raise word_and_tag_error(word, number, instant)
 
 
-def tagged_word_error(word: str, number: int, instant: Instant) -> RequestError:
+def word_and_tag_error(word: str, number: int, instant: Instant) -> RequestError:
     """Return the refusal of a word that is the tag of a revision, too."""
     return RequestError(
         f"{word} is {instant}, and the tag of revision {number} too; write the one that is meant",

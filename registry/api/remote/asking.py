@@ -99,9 +99,9 @@ def _get(backend: RemoteBackend, reading: Reading, path: str, query: list[tuple[
             )
         return decode_content(kept)
     if backend.service.is_offline:
-        asked = format_url(path, [item for item in query if item[0] not in _INNER])
+        shown = format_url(path, [item for item in query if item[0] not in _INNER])
         raise OfflineError(
-            f"the answer of {asked} is not in the cache, and CALREG_OFFLINE lets the service"
+            f"the answer of {shown} is not in the cache, and CALREG_OFFLINE lets the service"
             f" {backend.service.url} not be asked",
             remedy=Remedy.ASK_ONCE,
             service=backend.service.url,

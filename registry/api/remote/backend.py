@@ -31,7 +31,7 @@ from registry.lookup.revisions import (
     unknown_revision_error,
 )
 from registry.lookup.run_instants import require_start
-from registry.lookup.tags import tagged_word_error
+from registry.lookup.tags import word_and_tag_error
 from registry.parallel import map_in_threads
 from registry.timezones import find_recorded_zone
 from registry.transport import Service
@@ -186,7 +186,7 @@ class RemoteBackend(Backend):
         for page in ask_pages(self, find_reading("questions.list_tags"), {}, self.pin):
             for tag in page:
                 if tag.tag == word:
-                    raise tagged_word_error(word, tag.revision, instant)
+                    raise word_and_tag_error(word, tag.revision, instant)
 
     def _find_run_start(
         self,
