@@ -31,6 +31,7 @@ _SHOWN_OPTIONS = re.compile(
 _OPTION_NAME = re.compile("[A-Za-z_]+")
 # The names of the options whose values are URLs and comments.
 _URL_OPTIONS = ("database", "to")
+_URL_VERBS = ("mirror",)
 _TEXT_OPTIONS = ("comment",)
 # Short options, which may be written together and with their value, -nm TEXT or -mTEXT; -m is --comment, -o --output.
 _SHORT_COMMENT = re.compile("-[a-ln-z]*?m(?P<value>.*)", re.DOTALL)
@@ -157,7 +158,7 @@ def find_misplaced_url(words: Sequence[str]) -> str | None:
 def _iterate_other_values(words: Sequence[str]) -> Iterator[str]:
     """Yield the words of a command line, and the values of options, which are neither URLs nor comments."""
     expected = {index + 1 for index, word in enumerate(words) if _text_option(word)}
-    for index, word in enumerate(words):
+    for index, word in enumerate(_leave_out_urls(words)):
         name, equals, value = word.partition("=")
         output = _SHORT_OUTPUT.fullmatch(word)
         if index in expected or _text_option(name) or _SHORT_COMMENT.fullmatch(word):
@@ -166,6 +167,16 @@ def _iterate_other_values(words: Sequence[str]) -> Iterator[str]:
             yield output["value"]
         else:
             yield value if equals and name.startswith("-") else word
+
+
+def _leave_out_urls(words: Sequence[str]) -> Sequence[str]:
+    """Return the words before those of a verb whose argument is a URL, all where there is no such verb."""
+    is_value = False
+    for index, word in enumerate(words):
+        if not is_value and not word.startswith("-"):
+            return words[:index] if word in _URL_VERBS else words
+        is_value = not is_value and word.startswith("--") and "=" not in word
+    return words
 
 
 def _has_credentials(word: str) -> bool:

@@ -283,3 +283,11 @@ def test_a_word_that_is_not_a_url_is_left() -> None:
     ]
     assert find_misplaced_url(words) is None
     assert mask_words(words) == words
+
+
+def test_the_url_that_a_mirror_follows_is_in_its_place() -> None:
+    for before in ([], ["--database", "sqlite:///m.sqlite"], ["--store=s"]):
+        for url in ("https://calib.example.org", "postgresql://reader:word@db/calib"):
+            assert find_misplaced_url([*before, "mirror", url, "--json"]) is None
+    assert find_misplaced_url(["tag", "add", "mirror", "s3://bucket"]) == "s3://"
+    assert find_misplaced_url(["--store", "mirror", "panel", "add", "https://host"]) == "https://"
