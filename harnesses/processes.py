@@ -17,7 +17,7 @@ from registry.detectors.jungfrau import JUNGFRAU
 from testing.panels import use_panel_shape
 
 # Imported before the fork, so that most kills fall into the work of a process and not into imports.
-_PRELOADED_MODULES = [
+PRELOADED_MODULES = [
     *("alembic.command", "h5py", "numpy", "psycopg", "sqlalchemy.dialects.postgresql.psycopg"),
     *sorted(
         module.name
@@ -29,7 +29,7 @@ _PRELOADED_MODULES = [
 KILLED = -9
 
 CONTEXT = multiprocessing.get_context("forkserver")
-CONTEXT.set_forkserver_preload(_PRELOADED_MODULES)
+CONTEXT.set_forkserver_preload(PRELOADED_MODULES)
 
 
 def run_calreg(

@@ -130,6 +130,19 @@ class RegistryFactory(AbstractContextManager["RegistryFactory"]):
             self._pool.watch(url)
         return RegistryLocation(url, folder / "store")
 
+    def make_filled(
+        self, dialect: str, name: str, fill: Callable[[Path, Registry], None], folder: Path
+    ) -> RegistryLocation:
+        """Return a copy of a registry that was filled once, with its folder at hand, when its name was first used."""
+        key = f"{dialect} {name}"
+        if key not in self._templates:
+            template = self.make(dialect)
+            with template.open() as registry:
+                fill(template.folder, registry)
+            self._templates[key] = template
+        folder.mkdir()
+        return self.copy(self._templates[key], folder)
+
     def give_back(self, location: RegistryLocation) -> None:
         """Let the next registry that `make` returns have the database of one that it returned before."""
         if not location.is_sqlite and not self._pool.put_back(location.database):

@@ -9,6 +9,7 @@ import gc
 import os
 import shutil
 import subprocess
+import sys
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext, suppress
@@ -161,6 +162,8 @@ def pytest_collection_finish() -> None:
     Not `gc.freeze`: hypothesis looks among the objects that are collected for who refers to its random numbers.
     """
     gc.set_threshold(7000)
+    if processes := sys.modules.get("harnesses.processes"):
+        processes.CONTEXT.set_forkserver_preload([*processes.PRELOADED_MODULES, "tests.undurable"])
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -302,6 +305,33 @@ def sqlite_calreg(sqlite_location: RegistryLocation, monkeypatch: pytest.MonkeyP
 def registry(location: RegistryLocation) -> Iterator[Registry]:
     """An empty registry, opened, on each of the two databases."""
     with location.open() as opened:
+        yield opened
+
+
+@pytest.fixture
+def sample(
+    request: pytest.FixtureRequest, location: RegistryLocation, tmp_path: Path
+) -> Iterator[RegistryLocation]:
+    """A registry with a row of every sort and small panels, on each of the two databases; filled once, and copied."""
+    from tests.copies import fill_registry
+
+    dialect = "sqlite" if location.is_sqlite else "postgresql"
+    factory: RegistryFactory = request.getfixturevalue(f"{dialect}_factory")
+
+    def fill(folder: Path, opened: Registry) -> None:
+        with use_small_panels():
+            fill_registry(opened, folder / "made")
+
+    copied = factory.make_filled(dialect, fill_registry.__name__, fill, tmp_path / "sample")
+    yield copied
+    if not copied.is_sqlite:
+        factory.drop_database(copied.database)
+
+
+@pytest.fixture
+def filled(sample: RegistryLocation) -> Iterator[Registry]:
+    """A registry with a row of every sort, opened, on each of the two databases."""
+    with sample.open() as opened:
         yield opened
 
 

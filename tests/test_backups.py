@@ -37,7 +37,7 @@ from testing.panels import PANEL_A, PANEL_B, write_panel_folder
 from testing.registries import DATABASES, RegistryLocation
 from testing.stores import list_object_paths
 from tests.cli import Calreg
-from tests.copies import fill_registry, forget_patterns, read_answers, read_facts, read_rows
+from tests.copies import forget_patterns, read_answers, read_facts, read_rows
 from tests.refusals import assert_refused
 from tests.selection import keep_first
 
@@ -96,29 +96,28 @@ def _seal(folder: Path, **changes: Any) -> None:
 
 @pytest.mark.slow
 def test_a_restored_registry_has_every_row_and_every_byte_on_the_other_database_too(
-    location: RegistryLocation,
-    registry: Registry,
+    sample: RegistryLocation,
+    filled: Registry,
     folder: Path,
     again: RegistryLocation,
     tmp_path: Path,
     request: pytest.FixtureRequest,
 ) -> None:
-    fill_registry(registry, tmp_path / "made")
-    done = registry.backup(folder)
-    if location.is_sqlite:
+    done = filled.backup(folder)
+    if sample.is_sqlite:
         again = RegistryLocation(request.getfixturevalue("empty_postgres"), again.store)
     restored = restore_registry(folder, again.database, again.store)
-    assert read_facts(again.database) == read_facts(location.database)
+    assert read_facts(again.database) == read_facts(sample.database)
     assert (done.files, restored.files) == (9, 9)
-    assert (done.revision, restored.revision) == (len(registry.log()), len(registry.log()))
+    assert (done.revision, restored.revision) == (len(filled.log()), len(filled.log()))
     with again.open() as opened:
-        assert opened.id == registry.id
-        assert read_answers(opened) == read_answers(registry)
+        assert opened.id == filled.id
+        assert read_answers(opened) == read_answers(filled)
         assert opened.verify().problems == ()
         assert opened.tags.add("restored").revision == done.revision + 1
     (arrival,) = read_rows(again.database)["closure"]
     assert arrival["place"] == f"the backup {folder} of revision {done.revision}"
-    assert registry.tags.add("backed-up").revision == done.revision + 1
+    assert filled.tags.add("backed-up").revision == done.revision + 1
 
 
 @pytest.mark.slow

@@ -6,7 +6,6 @@ import shutil
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from functools import partial
 from pathlib import Path
 
 import pytest
@@ -27,6 +26,8 @@ from testing.panels import NEW_A, PANEL_A, PANEL_B, write_panel_folder
 from testing.registries import RegistryLocation
 from tests.conftest import make_location
 from tests.refusals import assert_refused
+
+pytestmark = pytest.mark.small_panels
 
 BEGIN = "2020-01-01T00:00:00Z"
 
@@ -171,7 +172,9 @@ def test_a_verification_reads_several_files_at_once_and_reports_its_progress(
         return real(store, sha256, size)
 
     monkeypatch.setattr(ContentStore, "read", read)
-    monkeypatch.setattr(damaged_files, "map_in_threads", partial(map_in_threads, threads=2))
+    monkeypatch.setattr(
+        damaged_files, "map_in_threads", lambda check, files, _: map_in_threads(check, files, 2)
+    )
     with filled.open() as registry:
         assert registry.verify(progress=progress).problems == ()
     assert steps_done["verifying files"] == [12, 12]
@@ -186,7 +189,7 @@ def test_every_damaged_object_is_found_named_and_left_as_it_is(filled: RegistryL
     swapped = other.read_bytes(), one.read_bytes()
     content = flipped.read_bytes()
     damages: dict[Path, Callable[[Path], object]] = {
-        flipped: lambda path: path.write_bytes(content[:500] + bytes([content[500] ^ 4]) + content[501:]),
+        flipped: lambda path: path.write_bytes(content[:200] + bytes([content[200] ^ 4]) + content[201:]),
         cut: lambda path: path.write_bytes(path.read_bytes()[:-1]),
         longer: lambda path: path.write_bytes(path.read_bytes() + b"\0"),
         one: lambda path: path.write_bytes(swapped[0]),

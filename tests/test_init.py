@@ -207,7 +207,7 @@ def test_an_installed_wheel_makes_a_registry(tmp_path: Path) -> None:
     build = ["wheel", str(ROOT), "--no-deps", "--quiet", "--wheel-dir", str(wheels)]
     _pip([*build, *_build_tools()])
     (wheel,) = wheels.glob("calreg-*.whl")
-    _pip(["install", str(wheel), "--no-deps", "--quiet", "--target", str(site)])
+    _pip(["install", str(wheel), "--no-deps", "--no-compile", "--quiet", "--target", str(site)])
 
     # -S keeps the checkout's own installation out: its .pth file is read by the module `site` alone.
     dependencies = Path(sa.__file__).parent.parent

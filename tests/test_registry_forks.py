@@ -26,7 +26,7 @@ from testing.panels import PANEL_A, PANEL_B, write_panel_folder
 from testing.registries import RegistryLocation
 from testing.stores import list_object_paths
 from tests.cli import Calreg
-from tests.copies import fill_registry, read_facts
+from tests.copies import read_facts
 from tests.heads import KILLED, Copy, head_of, list_broken_seals, read_chain, read_state, record
 from tests.refusals import assert_refused
 
@@ -37,11 +37,9 @@ COMMENT = "for the other beamline"
 
 
 @pytest.fixture
-def filled(location: RegistryLocation, tmp_path: Path) -> RegistryLocation:
+def filled(sample: RegistryLocation) -> RegistryLocation:
     """A registry with a row of every sort."""
-    with location.open() as registry:
-        fill_registry(registry, tmp_path / "inputs")
-    return location
+    return sample
 
 
 @pytest.fixture

@@ -84,29 +84,28 @@ def _assert_refused(
 
 @pytest.mark.slow
 def test_every_row_of_every_table_moves_as_it_is(
-    location: RegistryLocation, registry: Registry, target: str, tmp_path: Path
+    sample: RegistryLocation, filled: Registry, target: str, tmp_path: Path
 ) -> None:
-    fill_registry(registry, tmp_path / "made")
-    registry.detectors.name("front", PANEL_A)
-    loss = {"reason": "loss", "ancestor": registry.id, "head_revision": 99, "head_seal": "a" * 64}
-    registry._backend.record_revision(lambda change: change.record(schema.lineage, [loss]), None)
-    before, answered = read_facts(location.database), read_answers(registry)
-    done = copy_registry(target, None, location.database, location.store)
+    filled.detectors.name("front", PANEL_A)
+    loss = {"reason": "loss", "ancestor": filled.id, "head_revision": 99, "head_seal": "a" * 64}
+    filled._backend.record_revision(lambda change: change.record(schema.lineage, [loss]), None)
+    before, answered = read_facts(sample.database), read_answers(filled)
+    done = copy_registry(target, None, sample.database, sample.store)
     assert all(before.values())
     assert read_facts(target) == before
-    assert read_facts(location.database) == before
-    assert (done.registry, done.revision, done.files) == (registry.id, len(registry.log()), 0)
+    assert read_facts(sample.database) == before
+    assert (done.registry, done.revision, done.files) == (filled.id, len(filled.log()), 0)
     counted = {name: count for name, count in done.rows.items() if name != "closure"}
     assert counted == {name: len(table) for name, table in before.items()}
-    with RegistryLocation(target, location.store).open() as moved:
+    with RegistryLocation(target, sample.store).open() as moved:
         assert read_answers(moved) == answered
         assert moved.differences() == []
         assert moved.verify().problems == ()
         assert moved.closure is None
         assert moved.tags.add("moved").revision == done.revision + 1
     with assert_refused(ClosedError, reason="departure"):
-        registry.tags.add("stayed")
-    (departure,), (arrival,) = read_rows(location.database)["closure"], read_rows(target)["closure"]
+        filled.tags.add("stayed")
+    (departure,), (arrival,) = read_rows(sample.database)["closure"], read_rows(target)["closure"]
     assert (departure["reason"], departure["opened_at"]) == ("departure", None)
     assert (arrival["reason"], arrival["closed_at"]) == ("arrival", departure["closed_at"])
 

@@ -20,7 +20,7 @@ from testing.panels import PANEL_A, PANEL_B, write_panel_folder
 from testing.registries import RegistryLocation
 from testing.stores import list_object_paths
 from tests.cli import Calreg
-from tests.copies import AT, fill_registry, read_answers, read_rows
+from tests.copies import AT, read_answers, read_rows
 from tests.refusals import assert_refused
 
 pytestmark = pytest.mark.small_panels
@@ -58,18 +58,17 @@ def _find_broken_seals(registry: Registry) -> list[BrokenSeal]:
 @pytest.mark.sqlite_suffices
 @pytest.mark.slow
 def test_a_snapshot_answers_as_the_registry_did(
-    location: RegistryLocation, registry: Registry, tmp_path: Path
+    sample: RegistryLocation, filled: Registry, tmp_path: Path
 ) -> None:
-    fill_registry(registry, tmp_path / "made")
-    newest = len(registry.log())
+    newest = len(filled.log())
     for number in (newest // 4, newest // 2, newest):
         file = tmp_path / f"{number}.sqlite"
-        assert registry.snapshot(file, as_of=number, store=location.store).revision == number
-        with RegistryLocation(f"sqlite:///{file}", location.store).open() as taken:
+        assert filled.snapshot(file, as_of=number, store=sample.store).revision == number
+        with RegistryLocation(f"sqlite:///{file}", sample.store).open() as taken:
             for earlier in (1, number // 2, number):
-                assert read_answers(taken, earlier) == read_answers(registry, earlier)
-            assert read_answers(taken) == read_answers(registry, number)
-            assert taken.tags.list() == registry.tags.list(as_of=number)
+                assert read_answers(taken, earlier) == read_answers(filled, earlier)
+            assert read_answers(taken) == read_answers(filled, number)
+            assert taken.tags.list() == filled.tags.list(as_of=number)
             with assert_refused(NotFoundError):
                 taken.log(as_of=number + 1)
 
@@ -119,16 +118,15 @@ def test_a_snapshot_of_a_snapshot_keeps_the_name_of_its_revision(
 
 @pytest.mark.slow
 def test_no_row_of_a_snapshot_differs_from_that_of_the_registry(
-    location: RegistryLocation, registry: Registry, tmp_path: Path
+    sample: RegistryLocation, filled: Registry, tmp_path: Path
 ) -> None:
-    fill_registry(registry, tmp_path / "made")
-    registry.tags.add("middle", as_of=9)
-    registry.set_timezone("Europe/Zurich", comment="local times after all")
-    registry.export(PANEL_A, tmp_path / "out", at=AT, types=["pixel_gain"])
-    everything = read_rows(location.database)
+    filled.tags.add("middle", as_of=9)
+    filled.set_timezone("Europe/Zurich", comment="local times after all")
+    filled.export(PANEL_A, tmp_path / "out", at=AT, types=["pixel_gain"])
+    everything = read_rows(sample.database)
     for number, as_of in ((9, "middle"), (16, 16), (1, 1)):
         file = tmp_path / f"{number}.sqlite"
-        registry.snapshot(file, as_of=as_of, store=location.store)
+        filled.snapshot(file, as_of=as_of, store=sample.store)
         rows = read_rows(f"sqlite:///{file}")
         (closure,) = rows.pop("closure")
         tag = as_of if isinstance(as_of, str) else None
@@ -146,7 +144,7 @@ def test_no_row_of_a_snapshot_differs_from_that_of_the_registry(
             assert all(row.get("recorded_in", 0) <= number for row in table)
         assert [row["revision"] for row in rows["seal"]] == sorted(range(1, number + 1), key=str)
         assert rows["export_seal"] == everything["export_seal"]
-        with RegistryLocation(f"sqlite:///{file}", location.store).open() as snapshot:
+        with RegistryLocation(f"sqlite:///{file}", sample.store).open() as snapshot:
             assert snapshot.timezone == "Europe/Zurich"
             assert (snapshot.verify().problems, _find_broken_seals(snapshot)) == ((), [])
 
