@@ -64,3 +64,16 @@ def keep_first_rows(rows: Iterable[Iterable[Any]], count: int = 1) -> list[Any]:
         pytest.param(*row, marks=[pytest.mark.exhaustive] if number >= count else [])
         for number, row in enumerate(rows)
     ]
+
+
+def repeat_first(values: Iterable[Any], count: int = 1) -> list[Any]:
+    """Return the values of one parameter, all of which run on SQLite; those after the first suffice there."""
+    return repeat_first_rows(((value,) for value in values), count)
+
+
+def repeat_first_rows(rows: Iterable[Iterable[Any]], count: int = 1) -> list[Any]:
+    """Return the values of several parameters; of the rows after the first SQLite suffices."""
+    return [
+        pytest.param(*row, marks=[pytest.mark.sqlite_suffices] if number >= count else [])
+        for number, row in enumerate(rows)
+    ]

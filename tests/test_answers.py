@@ -76,6 +76,7 @@ def test_a_segment_ends_where_constants_configuration_or_the_knowledge_of_the_st
     assert (segments[5].first_run, segments[5].last_run) == (9, 10)
 
 
+@pytest.mark.sqlite_suffices
 @pytest.mark.slow
 def test_only_the_kinds_in_question_end_a_segment(registry: Registry) -> None:
     fill(registry)
@@ -84,6 +85,7 @@ def test_only_the_kinds_in_question_end_a_segment(registry: Registry) -> None:
     assert show(list_segments(registry, ["offset"]), ["offset"])[2:4] == [((3, 4), None), ((7,), None)]
 
 
+@pytest.mark.sqlite_suffices
 @pytest.mark.slow
 def test_segments_are_those_of_the_revision_asked(registry: Registry) -> None:
     fill(registry)

@@ -125,7 +125,7 @@ def find_fault(error: Exception, value: Any) -> str | None:
 
 @pytest.mark.slow
 @pytest.mark.sqlite_suffices
-@pytest.mark.parametrize("share", keep_first([5, 1]))
+@pytest.mark.parametrize("share", keep_first([10, 1]))
 def test_no_value_of_any_argument_escapes_the_errors_of_the_registry(
     location: RegistryLocation, filled: Registry, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, share: int
 ) -> None:

@@ -113,6 +113,7 @@ def test_names_come_from_the_database(filled: RegistryLocation) -> None:
         assert complete_line(line) == expected, line
 
 
+@pytest.mark.sqlite_suffices
 @pytest.mark.slow
 def test_names_come_from_the_service(filled: RegistryLocation, monkeypatch: pytest.MonkeyPatch) -> None:
     with serve_in_thread(filled, Options(public=True)) as url:

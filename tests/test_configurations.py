@@ -152,6 +152,7 @@ def test_ranges_that_overlap_are_refused(registry: Registry) -> None:
     assert len(registry.log()) == 6
 
 
+@pytest.mark.sqlite_suffices
 def test_a_batch_that_overlaps_itself_is_refused_as_a_whole(registry: Registry, tmp_path: Path) -> None:
     def table(*rows: tuple[int, str, str]) -> Path:
         file = tmp_path / "datasets.txt"
@@ -270,6 +271,7 @@ def test_a_configuration_without_ids_overlaps_nothing_and_applies_only_where_no_
     assert withdrawn.facts == (f"- detector of {EXPERIMENT} {SOURCE} runs 1-100: {CONFIG_V1}",)
 
 
+@pytest.mark.sqlite_suffices
 def test_a_configuration_is_withdrawn_once(registry: Registry) -> None:
     def withdraw(first_run: int, **other: object) -> Outcome:
         arguments = {"source": SOURCE, "comment": "wrong cable"} | other
@@ -307,6 +309,7 @@ def test_a_configuration_is_withdrawn_once(registry: Registry) -> None:
     assert registry.detectors.configure(EXPERIMENT, SOURCE, PANEL_C, first_run=1, last_run=9).revision == 4
 
 
+@pytest.mark.sqlite_suffices
 def test_a_source_may_be_a_part_that_fits_one(registry: Registry) -> None:
     dataset = f"exp={EXPERIMENT}:run=5"
     registry.detectors.configure(EXPERIMENT, OTHER, PANEL_A, first_run=1)
@@ -384,6 +387,7 @@ def test_every_run_has_the_detector_that_was_stated_last(registry: Registry, his
         assert answer == [[] if panels is None else [panels] for panels in expected]
 
 
+@pytest.mark.sqlite_suffices
 def test_a_withdrawn_configuration_comes_back_only_by_supersession(
     registry: Registry, tmp_path: Path
 ) -> None:
@@ -437,6 +441,7 @@ def test_a_table_supersedes_in_one_revision_and_keeps_what_is_left(
     assert registry.runs.import_table(corrected, supersede=True, comment="again").revision is None
 
 
+@pytest.mark.sqlite_suffices
 def test_rows_of_one_table_never_supersede_each_other(registry: Registry, tmp_path: Path) -> None:
     file = tmp_path / "datasets.txt"
     rows = (("1-20", DETECTOR), ("5-9", PANEL_C))

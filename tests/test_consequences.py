@@ -66,6 +66,7 @@ def record_darks(
     return [*outcome.notes, *outcome.warnings]
 
 
+@pytest.mark.sqlite_suffices
 def test_a_superseded_dark_is_a_consequence_as_much_as_a_gain(filled: Registry) -> None:
     since = newest(filled)
     assert record_darks(filled, [PANEL_A], "dark")[-1:] == []  # the other panel has none: there is no array
@@ -145,6 +146,7 @@ def test_each_change_of_a_run_or_a_configuration_has_a_reason_of_its_own(filled:
     assert list_reasons(filled, last + 1) == [(2, "now possible", whole, "the run is recorded now")]
 
 
+@pytest.mark.sqlite_suffices
 def test_an_m_number_that_makes_two_panels_one_module_ends_the_answers_of_their_runs(
     filled: Registry,
 ) -> None:
@@ -157,6 +159,7 @@ def test_an_m_number_that_makes_two_panels_one_module_ends_the_answers_of_their_
     assert filled.aliases.add("M088", [PANEL_C]).warnings == ()
 
 
+@pytest.mark.sqlite_suffices
 def test_live_versions_with_the_constants_of_a_withdrawn_one_are_named_whatever_panel_has_them(
     filled: Registry,
 ) -> None:
@@ -177,6 +180,7 @@ def test_live_versions_with_the_constants_of_a_withdrawn_one_are_named_whatever_
     assert record(filled, [PANEL_B], "B", LATE, kinds=["gain"]).same_constants == ()
 
 
+@pytest.mark.sqlite_suffices
 def test_a_correction_of_many_runs_is_one_group_and_one_sentence(filled: Registry) -> None:
     for number in (2, 3, 7):
         filled.runs.add(f"exp=xcs1:run={number}", begin=Instant(parse_instant(MIDDLE) + number))
@@ -197,6 +201,7 @@ def test_a_correction_of_many_runs_is_one_group_and_one_sentence(filled: Registr
     ]
 
 
+@pytest.mark.sqlite_suffices
 def test_the_scope_of_affected_is_refused_where_it_names_nothing_known(
     filled: Registry, location: RegistryLocation, monkeypatch: pytest.MonkeyPatch
 ) -> None:

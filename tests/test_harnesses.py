@@ -96,7 +96,7 @@ def test_commands_that_are_killed_leave_nothing_half_done(
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    ("count", "names"), keep_first_rows([(3, ["version add"]), (4, ["version add", "database recover"])])
+    ("count", "names"), keep_first_rows([(2, ["version add"]), (4, ["version add", "database recover"])])
 )
 def test_a_write_that_is_killed_between_two_steps_is_whole_or_absent_and_blocks_no_other(
     run: Callable[..., list[list[str]]], count: int, names: list[str]

@@ -30,6 +30,7 @@ from testing.registries import RegistryLocation
 from tests.conftest import act_as_ordinary_user, make_location
 from tests.heads import PANELS, Copy, head_of, read_chain, read_state, record, record_and_die
 from tests.refusals import assert_refused
+from tests.selection import repeat_first
 
 OTHER_SEAL = "ab" * 32
 
@@ -70,7 +71,7 @@ def test_creating_a_registry_again_gives_a_store_its_head(location: RegistryLoca
     assert read_state(location) == StoreHead(head_of(location))
 
 
-@pytest.mark.parametrize("place", PLACES)
+@pytest.mark.parametrize("place", repeat_first(PLACES, 2))
 def test_a_writer_that_is_killed_blocks_nobody(location: RegistryLocation, place: str) -> None:
     record(location, 0)
     record_and_die(location, 1, place)
@@ -83,7 +84,7 @@ def test_a_writer_that_is_killed_blocks_nobody(location: RegistryLocation, place
         assert registry.verify().problems == ()
 
 
-@pytest.mark.parametrize("place", PLACES)
+@pytest.mark.parametrize("place", repeat_first(PLACES))
 def test_the_first_writer_is_killed_in_a_store_without_a_head(location: RegistryLocation, place: str) -> None:
     (location.store / "head.json").unlink()
     record_and_die(location, 1, place)

@@ -26,6 +26,7 @@ from testing.panels import NEW_A, PANEL_A, PANEL_B, write_panel_folder
 from testing.registries import RegistryLocation
 from tests.conftest import make_location
 from tests.refusals import assert_refused
+from tests.selection import repeat_first
 
 pytestmark = pytest.mark.small_panels
 
@@ -254,7 +255,7 @@ def test_verify_finds_a_manifest_that_was_changed_past_its_trigger(
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("edited", [0, 1_514_764_800_000_000])
+@pytest.mark.parametrize("edited", repeat_first([0, 1_514_764_800_000_000]))
 def test_a_latest_start_that_was_edited_is_found(filled: RegistryLocation, edited: int) -> None:
     drop_trigger(filled, "version", "update")
     execute(filled, f"UPDATE version SET latest_start = {edited} WHERE id = 2")
@@ -263,6 +264,7 @@ def test_a_latest_start_that_was_edited_is_found(filled: RegistryLocation, edite
     assert wrong.startswith("version 2: latest_start ")
 
 
+@pytest.mark.sqlite_suffices
 @pytest.mark.slow
 def test_a_file_taken_out_of_a_manifest_is_found(filled: RegistryLocation) -> None:
     drop_trigger(filled, "constants_file", "delete")

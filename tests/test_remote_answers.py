@@ -14,6 +14,7 @@ from testing.panels import use_small_panels
 from testing.registries import RegistryLocation
 from testing.services import serve_in_thread
 from tests.cli import Calreg, CommandResult
+from tests.selection import keep_first
 from tests.test_golden import write_files
 
 pytestmark = pytest.mark.small_panels
@@ -131,20 +132,20 @@ COMMANDS = [
     "show file:FOLDER/rewritten.npy --as-of 1",
     "show file:nothing",
 ]
-PICTURES = [
-    f"plot constants {RUN} --as-of spring --output picture.svg",
+PICTURES = [  # one of each sort leads
     f"plot constants {RUN} --as-of spring --panels --type pixel_gain --output picture.png",
+    "plot constants 1 --output picture.svg",
+    "plot diff 1 3 --output picture.png --relative --without-uniform",
+    "plot validity M068 --output picture.svg --at yesterday",
+    "plot history M068 --output picture.svg --kind gain --units",
+    f"plot constants {RUN} --as-of spring --output picture.svg",
     f"plot constants {DETECTOR} --as-of spring --at 2018-02-10 --output picture.svg",
     "plot constants small --as-of -1 --at 2018-01-20 --output picture.svg",
-    "plot constants 1 --output picture.svg",
     "plot constants 2 --output picture.png --gain-range 1",
     "plot diff 2 4 --output picture.svg",
-    "plot diff 1 3 --output picture.png --relative --without-uniform",
     f"plot validity {RUN} --output picture.svg",
-    "plot validity M068 --output picture.svg --at yesterday",
     "plot validity small --output picture.svg --kind gain",
     "plot history M088 --output picture.svg",
-    "plot history M068 --output picture.svg --kind gain --units",
 ]
 
 
@@ -165,10 +166,10 @@ def copy_document(folder: str, target: str, part: str, name: str, value: object)
     document.write_text(json.dumps(content))
 
 
-def _repeat_every_fourth(commands: Iterable[str]) -> Iterator[object]:
-    """Yield the commands as parameters; PostgreSQL answers every fourth: what is sent does not depend on it."""
+def _repeat_every_twelfth(commands: Iterable[str]) -> Iterator[object]:
+    """Yield the commands as parameters; PostgreSQL answers every twelfth: what is sent does not depend on it."""
     for number, command in enumerate(commands):
-        yield pytest.param(command, marks=[] if number % 4 else [pytest.mark.on_both_databases])
+        yield pytest.param(command, marks=[] if number % 12 else [pytest.mark.on_both_databases])
 
 
 @pytest.fixture(scope="module", params=["sqlite", "postgresql"])
@@ -225,7 +226,7 @@ def ask_both(
 
 @pytest.mark.sqlite_suffices
 @pytest.mark.parametrize("options", [(), ("--json",)], ids=["text", "json"])
-@pytest.mark.parametrize("command", [*_repeat_every_fourth(COMMANDS)])
+@pytest.mark.parametrize("command", [*_repeat_every_twelfth(COMMANDS)])
 def test_a_service_answers_and_refuses_as_its_registry(
     place: Place,
     command: str,
@@ -239,7 +240,7 @@ def test_a_service_answers_and_refuses_as_its_registry(
 
 @pytest.mark.slow
 @pytest.mark.sqlite_suffices
-@pytest.mark.parametrize("command", PICTURES)
+@pytest.mark.parametrize("command", keep_first(PICTURES, 5))
 def test_a_picture_through_a_service_is_that_of_the_registry(
     place: Place, command: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:

@@ -226,6 +226,7 @@ def test_a_move_beside_the_same_store_keeps_its_head(
     assert read_state(again) == StoreHead(head_of(again))
 
 
+@pytest.mark.sqlite_suffices
 @pytest.mark.on_both_databases
 def test_an_older_copy_is_not_moved(
     location: RegistryLocation, copy_database: Copy, again: RegistryLocation, tmp_path: Path

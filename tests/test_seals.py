@@ -22,6 +22,7 @@ from testing.panels import PANEL_A, PANEL_B, write_panel_folder
 from testing.registries import DATABASES, RegistryFactory, RegistryLocation
 from tests.cli import Calreg
 from tests.refusals import assert_refused
+from tests.selection import repeat_first
 
 pytestmark = pytest.mark.small_panels
 
@@ -392,7 +393,8 @@ def test_every_edit_behind_the_guards_is_found_with_its_revision(unguarded: sa.E
 
 
 @pytest.mark.parametrize(
-    "name", ["comment", "seal removed", "export removed", "links exchanged", "seal of the future"]
+    "name",
+    repeat_first(["comment", "seal removed", "export removed", "links exchanged", "seal of the future"], 2),
 )
 def test_a_registry_with_an_edit_behind_the_guards_is_not_verified(
     filled: RegistryLocation, name: str, monkeypatch: pytest.MonkeyPatch
@@ -550,6 +552,7 @@ def test_quoted_heads_are_looked_for_in_the_history(
     calreg.assert_refused(2, "verify", "--head", "4")
 
 
+@pytest.mark.sqlite_suffices
 @pytest.mark.slow
 def test_the_head_of_the_store_is_compared_with_the_history(filled: RegistryLocation) -> None:
     seals = {number: str(seal) for number, seal in read(filled, "SELECT revision, digest FROM seal")}

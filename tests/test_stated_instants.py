@@ -198,6 +198,7 @@ def test_as_of_counts_back_from_the_newest_revision(filled: Registry, calreg: Ca
     assert [(tag.tag, tag.revision) for tag in filled.tags.list()] == [("before", 6)]
 
 
+@pytest.mark.sqlite_suffices
 @pytest.mark.on_both_databases
 def test_before_the_first_revision_the_registry_is_empty(
     filled: Registry, calreg: Calreg, tmp_path: Path

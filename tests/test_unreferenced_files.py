@@ -118,6 +118,7 @@ def test_a_collection_removes_and_names_files_older_than_a_day_and_leaves_the_re
     assert foreign[0].exists()
 
 
+@pytest.mark.sqlite_suffices
 @pytest.mark.slow
 def test_a_registry_with_problems_keeps_every_file(filled: RegistryLocation) -> None:
     lost = next(iter(list_objects(filled)))
@@ -227,6 +228,7 @@ def test_the_lock_is_held_while_files_are_removed(
     assert events == ["locked", "locked", "removed"]
 
 
+@pytest.mark.sqlite_suffices
 @pytest.mark.slow
 def test_a_file_that_cannot_be_removed_is_kept_and_says_why(
     filled: RegistryLocation, monkeypatch: pytest.MonkeyPatch
@@ -291,6 +293,7 @@ def _checksum(path: Path) -> str:
     return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
+@pytest.mark.sqlite_suffices
 @pytest.mark.slow
 def test_files_stored_and_recorded_meanwhile_are_not_listed(
     filled: RegistryLocation, folder: Path, monkeypatch: pytest.MonkeyPatch
@@ -403,6 +406,7 @@ def test_nothing_is_collected_from_a_store_whose_head_is_not_known(
     assert list_objects(filled) == old
 
 
+@pytest.mark.sqlite_suffices
 @pytest.mark.slow
 def test_nothing_is_collected_where_a_seal_is_broken(
     filled: RegistryLocation, monkeypatch: pytest.MonkeyPatch

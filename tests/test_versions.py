@@ -159,6 +159,7 @@ def test_a_version_is_for_panels_that_are_known(
     assert state_of(registry, location) == before
 
 
+@pytest.mark.sqlite_suffices
 @pytest.mark.slow
 def test_all_kinds_land_or_none(registry: Registry, location: RegistryLocation, tmp_path: Path) -> None:
     registry.panels.add(PANEL_A)
@@ -219,6 +220,7 @@ def test_arrays_that_are_refused_leave_nothing_in_the_registry_or_the_store(
     assert state_of(registry, location) == before
 
 
+@pytest.mark.sqlite_suffices
 def test_unusual_values_are_taken_with_a_warning_and_kept_as_they_are(
     registry: Registry, location: RegistryLocation, tmp_path: Path
 ) -> None:
@@ -371,6 +373,7 @@ def test_a_gap_ends_every_live_kind_or_those_that_are_named(registry: Registry, 
     )
 
 
+@pytest.mark.sqlite_suffices
 @pytest.mark.slow
 def test_a_withdrawal_notes_what_is_valid_now(registry: Registry, one: Path, other: Path) -> None:
     registry.panels.add(PANEL_A)
@@ -443,6 +446,7 @@ def test_an_unknown_or_withdrawn_version_cannot_be_withdrawn(registry: Registry,
     assert len(registry.log()) == revisions
 
 
+@pytest.mark.sqlite_suffices
 def test_a_batch_that_contradicts_itself_is_refused(registry: Registry, one: Path, other: Path) -> None:
     registry.panels.add(PANEL_A)
     registry.panels.add(PANEL_B)
