@@ -5,6 +5,7 @@ import os
 import signal
 import socket
 import subprocess
+import sys
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -212,3 +213,19 @@ def test_a_role_that_may_write_serves_nothing_and_a_reader_does(
                 connection.execute(sa.text(f"DROP OWNED BY {reader}"))
                 connection.execute(sa.text(f"DROP ROLE {reader}"))
             engine.dispose()
+
+
+def test_a_worker_loads_neither_numpy_nor_what_draws_nor_migrates(sqlite_location: RegistryLocation) -> None:
+    script = (
+        "import sys; from registry.service.worker import build_service;"
+        " import registry.service.openapi as document; document.build_document();"
+        " print(sorted({'numpy', 'matplotlib', 'alembic', 'typer', 'rich', 'h5py', 'psycopg'} & {*sys.modules}))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script],
+        env={**os.environ, **sqlite_location.environment},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert done.stdout == "[]\n"

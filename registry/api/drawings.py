@@ -1,6 +1,7 @@
 """The pictures that a service draws, each with its path and its parameters: those of the command line.
 
 What a user's own files show, constants that are not registered or a geometry, is drawn by the command line alone.
+What draws is imported by the first picture, with numpy: a worker that draws none has neither in its memory.
 """
 
 from __future__ import annotations
@@ -10,15 +11,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from registry.api.array_pictures import Form, read_request
-from registry.api.array_pictures import draw_constants as draw_constants_of
 from registry.api.backend import Backend
-from registry.api.difference_pictures import draw_difference
 from registry.api.picture_paths import refuse_options_of_detectors
 from registry.api.readings import Reading
 from registry.api.registry import Registry
-from registry.api.timeline_pictures import draw_trend
-from registry.api.timeline_pictures import draw_validity as draw_validity_of
 from registry.errors import RequestError
 from registry.heads import Head
 from registry.identifiers import quote
@@ -45,6 +41,8 @@ def draw_validity(
     as_of: Head | None = None,
 ) -> None:
     """Draw the validity ranges of each panel in a row, and above them the runs that read the panels out."""
+    from registry.api.timeline_pictures import draw_validity as draw_validity_of
+
     draw_validity_of(backend, picture, target, source, kinds, at, as_of)
 
 
@@ -63,6 +61,8 @@ def draw_history(
     """Draw the median of every version of panels over time, by kind and gain range."""
     if units and percent:
         raise RequestError("values in their unit are not changes in percent: choose one of the two")
+    from registry.api.timeline_pictures import draw_trend
+
     draw_trend(backend, picture, target, source, kinds, as_of, progress, in_units=units, in_percent=percent)
 
 
@@ -80,6 +80,9 @@ def draw_constants(
     progress: Progress = no_progress,
 ) -> None:
     """Draw maps of the constants of a detector or of a version, with dead and odd pixels marked and counted."""
+    from registry.api.array_pictures import Form, read_request
+    from registry.api.array_pictures import draw_constants as draw_constants_of
+
     request = read_request(backend, target, source, at, types, as_of)
     if isinstance(request, int):
         refuse_options_of_detectors("a version", panels=panels)
@@ -98,6 +101,8 @@ def draw_diff(
     as_of: Head | None = None,
 ) -> None:
     """Draw what changed from one version to another of the same kind: maps around zero, and histograms."""
+    from registry.api.difference_pictures import draw_difference
+
     draw_difference(
         backend,
         picture,

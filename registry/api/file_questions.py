@@ -5,8 +5,8 @@ from __future__ import annotations
 import base64
 import binascii
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
-import numpy as np
 from msgspec import Struct
 
 from registry.api.backend import Backend
@@ -14,13 +14,12 @@ from registry.errors import RequestError
 from registry.identifiers import parse_sha256, quote
 from registry.lookup import stored_files
 from registry.lookup.detector_names import list_detector_names
-from registry.lookup.missing_patterns import count_files_without_pattern
-from registry.lookup.pattern_search import PatternIndex
 from registry.lookup.revisions import AsOfRef
-from registry.lookup.sensor_matches import match_pattern
 from registry.lookup.tags import list_tags
-from registry.patterns import ALGORITHM, PATTERN_SIZE, Pattern
 from registry.records import IdentifiedExport, IdentifiedInput, SensorMatch, Version
+
+if TYPE_CHECKING:
+    from registry.patterns import Pattern  # with numpy, which only patterns need
 
 CHECKSUMS_OF_ONE_QUESTION = 100
 PATTERNS_OF_ONE_QUESTION = 1
@@ -71,10 +70,15 @@ def list_inputs(
 
 
 def match_patterns(
-    backend: Backend, patterns: Sequence[str] = (), *, algorithm: int = ALGORITHM, as_of: AsOfRef = None
+    backend: Backend, patterns: Sequence[str] = (), *, algorithm: int | None = None, as_of: AsOfRef = None
 ) -> PatternMatches:
     """Return the sensor that each pattern looks like, among those of live versions; see `format_pattern`."""
-    if algorithm != ALGORITHM:
+    from registry.lookup.missing_patterns import count_files_without_pattern
+    from registry.lookup.pattern_search import PatternIndex
+    from registry.lookup.sensor_matches import match_pattern
+    from registry.patterns import ALGORITHM
+
+    if algorithm not in {None, ALGORITHM}:
         raise RequestError(
             f"patterns of algorithm {algorithm} cannot be compared with those here, of algorithm {ALGORITHM};"
             " one of the two is of another version of the software",
@@ -103,6 +107,10 @@ def format_pattern(pattern: Pattern) -> str:
 
 def parse_pattern(text: str) -> Pattern:
     """Return the pattern that a text of `format_pattern` stands for."""
+    import numpy as np
+
+    from registry.patterns import PATTERN_SIZE, Pattern
+
     try:
         content = base64.b64decode(text + "=" * (-len(text) % 4), b"-_", validate=True)
     except (binascii.Error, ValueError):

@@ -17,7 +17,6 @@ from registry.api.stale_copies import StoreWitness
 from registry.api.version_pages import iterate_versions, read_versions_after
 from registry.database.seals import find_head
 from registry.errors import RequestError
-from registry.exporters.formats import find_format, list_formats_with_runs
 from registry.heads import Head
 from registry.identifiers import is_dataset
 from registry.instants import Instant
@@ -71,6 +70,8 @@ def find_export_facts(
     as_of: AsOfRef = None,
 ) -> ExportFacts:
     """Return what an export is made from; see `Registry.export`."""
+    from registry.exporters.formats import find_format  # with numpy, which no other question needs
+
     export_format = None if format == MEMORY else find_format(format)
     with_runs = export_format is not None and export_format.HAS_RUN_RANGE
     # With a detector Id the source is only part of the paths of psana's and lcls2's files.
@@ -118,6 +119,8 @@ def find_export_facts(
 def _refuse_range_of_runs(name: str, first_run: int | None, last_run: int | None) -> None:
     """Refuse a range of runs for a format whose files have none."""
     if first_run is not None or last_run is not None:
+        from registry.exporters.formats import list_formats_with_runs
+
         formats = list_formats_with_runs()
         raise RequestError(
             f"files of the format {name} have no range of runs; those of {' and '.join(formats)} do",

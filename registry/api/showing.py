@@ -10,7 +10,6 @@ from typing import NamedTuple
 from registry import instants
 from registry.api.backend import Backend, ReadTransaction
 from registry.api.file_questions import list_named_categories
-from registry.api.identification import identify_as_of
 from registry.api.mirror_refusals import refuse_mirror
 from registry.errors import NotFoundError, RequestError
 from registry.heads import LARGEST_NUMBER
@@ -189,6 +188,8 @@ def _show_file(request: _Request, name: str) -> Subject:
         raise RequestError(
             f"{quote(name)} would be a file of the service's machine, which it does not show", name=name
         )
+    from registry.api.identification import identify_as_of  # with numpy, which only a file needs
+
     revision, identity = identify_as_of(request.backend, Path(name), request.as_of)
     return Subject("file", name, revision, identity=identity)
 
