@@ -269,7 +269,7 @@ def test_registrations_of_concurrent_writers_land_once(
             "--duels",
             "2",
             "--collections",
-            "3",
+            "1",
             "--workers",
             str(workers),
             "--threads",

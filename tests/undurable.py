@@ -1,4 +1,4 @@
-"""Imported by the process from which killed commands are forked: none of them waits for the disk, as in the tests."""
+"""Imported by processes from which commands are forked, which then do not wait for the disk either."""
 
 import os
 

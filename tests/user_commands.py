@@ -15,8 +15,11 @@ from typing import Any
 
 import registry
 
-# By themselves they take half a second of each command. Pictures are drawn by nobody here.
-PRELOADED = ["alembic.command", "numpy", "rich.progress", "sqlalchemy.dialects.sqlite", "tzdata"]
+# By themselves they take half a second of each command, and waiting for the disk as long. Nobody draws pictures here.
+PRELOADED = [
+    *("alembic.command", "numpy", "rich.progress", "sqlalchemy.dialects.sqlite", "tzdata"),
+    "tests.undurable",
+]
 PACKAGES_LEFT_OUT = ("registry.plots", "registry.service", "registry.__main__")
 
 
