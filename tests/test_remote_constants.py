@@ -9,12 +9,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from registry import create_registry, read_status, replay, verify_export
+from registry import create_registry, read_status, replay, transport, verify_export
 from registry.api import Registry, open_registry
 from registry.database.completion_names import list_completion_names
 from registry.errors import (
     ConflictError,
     CorruptionError,
+    DeniedError,
     NotFoundError,
     NotValidError,
     RegistryError,
@@ -469,6 +470,25 @@ def test_a_forked_process_asks_over_connections_of_its_own(remote: Registry) -> 
     for worker in workers:
         worker.join(30)
         assert worker.exitcode == 0
+
+
+def test_a_cache_or_a_service_that_cannot_be_used_is_not_called_damage_of_files(
+    location: RegistryLocation, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(transport, "_FIRST_WAIT", 0.001)
+    (tmp_path / "cache").mkdir()
+    (tmp_path / "cache").chmod(0o755)
+    with serve_in_thread(location) as url, open_registry(url) as remote:
+        with monkeypatch.context() as patch:
+            patch.setenv("CALREG_CACHE", str(tmp_path / "cache"))
+            with open_registry(url) as other, pytest.raises(DeniedError) as denied:
+                other.constants(RUN)
+        constants = remote.constants(RUN, lazy=True)
+    with pytest.raises(UnavailableError) as ended:
+        np.asarray(constants["pixel_gain"][:])
+    for refusal in (str(denied.value), str(ended.value)):
+        assert "stored file" not in refusal
+        assert "it is gain of" not in refusal
 
 
 def test_a_service_that_has_ended_is_unavailable(location: RegistryLocation) -> None:

@@ -134,7 +134,7 @@ def _open_folder(path: Path, *, create: bool) -> int | None:
                     raise
                 what = "a link" if path.is_symlink() else "not a folder"
                 raise DeniedError(
-                    f"the cache {str(path)!r} cannot be used: it is {what}", path=str(path)
+                    f"the cache {str(path)!r} cannot be used: it is {what}", path=str(path), cache=str(path)
                 ) from None
         return os.open(path, flags)
 
@@ -156,6 +156,7 @@ def _refuse_foreign(path: Path, status: os.stat_result) -> None:
             f"the cache {str(path)!r} cannot be used: {owner};"
             " it must belong to this user alone, with mode 0700",
             path=str(path),
+            cache=str(path),
             owner=name_user(status.st_uid),
             mode=mode,
         )

@@ -15,6 +15,9 @@ from registry.store import ContentStore
 Input = tuple[str, int, FileUse]
 """The SHA-256 and the size of a stored file, and its use."""
 
+_OF_ALL_FILES = frozenset({"service", "cache"})
+"""Values of refusals of the service, or of the cache, which say nothing of the stored files."""
+
 
 @contextmanager
 def name_missing_inputs(store: ContentStore, list_inputs: Callable[[], Iterable[Input]]) -> Iterator[None]:
@@ -30,6 +33,8 @@ def name_missing_inputs(store: ContentStore, list_inputs: Callable[[], Iterable[
     try:
         yield
     except (CorruptionError, UnavailableError) as error:
+        if "sha256" not in error.values and not _OF_ALL_FILES.isdisjoint(error.values):
+            raise
         missing = find_missing_inputs(store, list_inputs())
         if not missing:
             raise
