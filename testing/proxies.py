@@ -31,7 +31,7 @@ class Proxy:
     url
         Its URL: https for nginx, http for varnish.
     folder
-        The folder with its files: the logs `access` and `errors`, and the certificate `tls/fullchain.pem` of nginx.
+        The folder with its files: the logs `access` and `errors`, and `authority/ca.pem`, which trusts nginx.
     process
         The Id of its first process.
     plain_url
@@ -50,8 +50,8 @@ class Proxy:
 
     @property
     def certificate(self) -> Path | None:
-        """The certificate to trust."""
-        return self.folder / "tls" / "fullchain.pem" if self.url.startswith("https:") else None
+        """The certificate of the authority to trust."""
+        return self.folder / "authority" / "ca.pem" if self.url.startswith("https:") else None
 
 
 def find_program(name: str, package: str) -> str:
@@ -86,7 +86,7 @@ def run_nginx(
         port, plain_port = find_port(), find_port()
         opened = {'default "calreg";': "default off;"} if token is None else {}
         configuration = place_nginx(folder, service, port, plain_port, {**opened, **(changes or {})})
-        _make_certificate(folder / "tls")
+        make_certificate(folder / "authority", folder / "tls")
         (folder / "tokens").write_text("" if token is None else f'"Bearer {token}" off;\n')
         (folder / "users").write_text(
             "".join(f"{name}:{{PLAIN}}{word}\n" for name, word in (users or {}).items())
@@ -182,16 +182,15 @@ def _make_folder(name: str) -> Iterator[Path]:
         yield Path(folder)
 
 
-def _make_certificate(folder: Path) -> None:
-    program = find_program("openssl", "openssl")
-    folder.mkdir()
-    _run(
-        [
-            *(program, "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes"),
-            *("-days", "2", "-subj", "/CN=localhost", "-addext", "subjectAltName=IP:127.0.0.1"),
-            *("-keyout", str(folder / "key.pem"), "-out", str(folder / "fullchain.pem")),
-        ]
+def make_certificate(folder: Path, place: Path, name: str = "IP:127.0.0.1") -> None:
+    """Make an authority in a folder as the page says, and put its certificate for nginx into a place."""
+    find_program("openssl", "openssl")
+    folder.mkdir(exist_ok=True)
+    text = replace_places(
+        (FILES / "make-certificate.sh").read_text(),
+        {"/etc/nginx/calreg-tls": str(place), "DNS:calib.example.org": name},
     )
+    _run(["/bin/sh", "-c", f"cd {shlex.quote(str(folder))}; {text}"])
 
 
 def _run(command: list[str]) -> None:
