@@ -2,15 +2,18 @@
 
 import re
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from urllib.parse import urljoin, urlsplit
 
 import html5lib
 import pytest
 import urllib3
 
+from registry.api import Registry
 from registry.errors import NotFoundError
+from registry.heads import Head
 from registry.service.options import Options
-from registry.service.pages import listings, rendering
+from registry.service.pages import endpoints, listings, rendering
 from registry.service.pages.visits import Values, Visit
 from testing.panels import use_small_panels
 from testing.registries import RegistryFactory, RegistryLocation
@@ -164,6 +167,47 @@ def test_a_page_of_now_shows_a_new_revision(
         assert "2 panels," in browser.read("/")
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "paths",
+    [
+        ["/", "/search?q=M0", "/panels/M068", "/runs/exp=xcsls3716:run=6"],
+        pytest.param(FOUND, marks=pytest.mark.exhaustive),
+    ],
+    ids=["some", "all"],
+)
+def test_no_page_mixes_two_revisions_when_one_arrives_between_its_pieces(
+    sqlite_factory: RegistryFactory,
+    tmp_path_factory: pytest.TempPathFactory,
+    monkeypatch: pytest.MonkeyPatch,
+    paths: list[str],
+) -> None:
+    location = make_location(sqlite_factory, tmp_path_factory)
+    find_pin, hours, pins = endpoints._find_pin, iter(range(24 * 60)), []
+
+    def record_after_pinning(registry: Registry, stated: str | None) -> Head:
+        pin = find_pin(registry, stated)
+        with location.open() as writing:
+            hour = next(hours)
+            day = f"2018-02-{1 + hour // 24:02d}T{hour % 24:02d}:30:00Z"
+            writing.versions.gap(PANEL, valid_from=day, comment="meanwhile")
+            writing.runs.add(f"exp=xcsls3716:run={100 + hour}", begin=day)
+            writing.tags.add(f"M0-{hour}")
+        pins.append(pin)
+        return pin
+
+    now = re.compile(rf"{datetime.now(UTC).date()}[T ][0-9:.]+Z?")
+    with serve_in_thread(location, Options(kept_bytes=0)) as url:
+        browser = Browser(url)
+        for path in paths:
+            before = now.sub("now", browser.ask(path).data.decode())
+            with monkeypatch.context() as patched:
+                patched.setattr(endpoints, "_find_pin", record_after_pinning)
+                assert now.sub("now", browser.ask(path).data.decode()) == before, path
+    assert [pin.number for pin in pins] == sorted({pin.number for pin in pins}), "each saw another one"
+    assert len(pins) == len(paths)
+
+
 @pytest.mark.parametrize(
     "path", ["/", "/log", "/versions", "/versions/1", "/panels/M068", "/validity?target=M068"]
 )
@@ -295,6 +339,22 @@ def test_starts_that_differ_by_a_part_of_a_second_are_shown_so(
         text = Browser(url).read("/versions")
     assert "2019-01-01 00:00:00<" in text
     assert re.search("2019-01-01 00:00:00.50*<", text)
+
+
+def test_a_list_stays_small_whatever_people_wrote(sqlite_factory: RegistryFactory) -> None:
+    location = sqlite_factory.make("sqlite")
+    comment = "\u202e<" * 50_000
+    with location.open() as registry:
+        registry.panels.add(PANEL, alias="M068")
+        for year in range(2000, 2012):
+            registry.versions.gap(
+                PANEL, valid_from=f"{year}-01-01T00:00:00Z", comment=comment, kinds=["gain"], any_time=True
+            )
+    with serve_in_thread(location) as url:
+        browser = Browser(url)
+        for path in ("/", "/log", "/versions", "/panels/M068"):
+            assert len(browser.read(path)) < 100_000, path
+        assert browser.read("/versions/1").count("&lt;") == 50_000, "its own page has all of it"
 
 
 def test_as_of_leads_to_the_same_page(browser: Browser) -> None:

@@ -19,6 +19,8 @@ from registry.service.redaction import redact
 if TYPE_CHECKING:
     from jinja2 import Environment
 
+_MAX_LISTED = 600
+"""Characters of a comment, or of a sentence, in a list."""
 _HEADINGS = {
     "panels": "Panels",
     "aliases": "Modules",
@@ -125,6 +127,7 @@ def _find_environment() -> Environment:
         "count": format_count,
         "path": _format_path,
         "runs": _format_runs,
+        "short": _shorten,
         "short_time": _format_time,
         "exact_time": _format_exact_time,
         "summary": _cut_details,
@@ -149,6 +152,11 @@ def _format_time(text: str) -> str:
 def _format_exact_time(text: str) -> str:
     """Return an instant for reading, with the part of a second where it has one: two starts may differ by that."""
     return text.removesuffix("Z").replace("T", " ")
+
+
+def _shorten(text: str) -> str:
+    """Return a text as lists show it: the page of the thing itself has all of a long one."""
+    return text if len(text) <= _MAX_LISTED else f"{text[:_MAX_LISTED]}... ({len(text):,} characters)"
 
 
 def _cut_details(message: str, details: Sequence[str]) -> str:
