@@ -1,8 +1,8 @@
 """A facility that starts at once, by discrete events: the tables of docs/scale.md, from measured times.
 
-``python -m documentation.scale`` writes them. Every rank asks for the head, then for what its run gets; every node, or
-every rank, then reads the files. A station serves in the order of arrival, with as many servers as it has processors or
-workers.
+``python -m documentation.scale`` writes them and draws the picture. Every rank asks for the head, then for what its run
+gets; every node, or every rank, then reads the files. A station serves in the order of arrival, with as many servers as
+it has processors or workers.
 """
 
 from __future__ import annotations
@@ -10,16 +10,21 @@ from __future__ import annotations
 import heapq
 import random
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from documentation.scale_picture import draw_scale
+
 NODES, RANKS, SPREAD, RANK_SPREAD = 1000, 64, 60.0, 1.0
 """Nodes, ranks of a node, and the seconds within which nodes, and the ranks of a node, start."""
-HEAD, LOOK_UP, KEPT = 0.0059, 0.0039, 0.00029
+HEAD, LOOK_UP, KEPT = 0.0033, 0.0040, 0.00018
 """Seconds of a worker: the newest head, an answer for 32 panels from the database, one that it has kept."""
-NGINX, VARNISH = 0.000124, 0.000072
+NGINX, VARNISH = 0.000107, 0.000075
 """Seconds of a processor for an answer that the proxy has kept: nginx with TLS, varnish without."""
 FILES, FILE_BYTES = 32 * 6, 2 << 20
+LINKS = ((1, 2), (10, 2), (25, 8), (100, 32))
+"""Gbit/s of the link of the server, and its processors."""
 FILE_RATE = 0.65e9
 """Bytes a second that a processor sends of stored files."""
 PAGE = Path(__file__).parent.parent / "docs" / "scale.md"
@@ -92,6 +97,7 @@ class Station:
 class Waits:
     """The seconds from a rank's first question to its second answer, and what worked how much."""
 
+    each: tuple[float, ...]
     median: float
     late: float
     longest: float
@@ -142,6 +148,7 @@ def simulate(front: Front, nodes: int = NODES, seed: int = 1) -> Waits:
         last = max(last, done)
     waits.sort()
     return Waits(
+        tuple(waits),
         waits[len(waits) // 2],
         waits[int(len(waits) * 0.99)],
         waits[-1],
@@ -168,14 +175,14 @@ def compute_transfer(gigabits: float, copies: int, processors: int = 2) -> tuple
     return starts[-1] + waits[-1], sorted(waits)[len(waits) // 2]
 
 
-def format_tables() -> str:
+def format_tables(waits_by_front: Mapping[str, Waits]) -> str:
     """Return both tables."""
     lines = [
         "| before the ranks | half wait | 99 of 100 wait less than | longest | proxy works | workers work | asked |",
         "|---|---:|---:|---:|---:|---:|---:|",
     ]
     for front in FRONTS:
-        waits = simulate(front)
+        waits = waits_by_front[front.name]
         cells = [_format(waits.median), _format(waits.late), _format(waits.longest)]
         cells += ["" if front.hit is None else f"{waits.proxy_load:.0%}", f"{waits.worker_load:.0%}"]
         lines.append(f"| {front.name} | {' | '.join(cells)} | {waits.questions:,} |")
@@ -184,13 +191,17 @@ def format_tables() -> str:
         "| link of the server | a download a node: all have them after | half wait | a download a rank: all after |",
         "|---|---:|---:|---:|",
     ]
-    for gigabits, processors in ((1, 2), (10, 2), (25, 8), (100, 32)):
+    for gigabits, processors in LINKS:
         end, median = compute_transfer(gigabits, 1, processors)
         long_end, _ = compute_transfer(gigabits, RANKS, processors)
         lines.append(
-            f"| {gigabits} Gbit/s, {processors} processors | {_format(end)} | {_format(median)} | {_format(long_end)} |"
+            f"| {_name_link(gigabits, processors)} | {_format(end)} | {_format(median)} | {_format(long_end)} |"
         )
     return "\n".join(lines)
+
+
+def _name_link(gigabits: int, processors: int) -> str:
+    return f"{gigabits} Gbit/s, {processors} processors"
 
 
 def _format(seconds: float) -> str:
@@ -201,13 +212,27 @@ def _format(seconds: float) -> str:
     return f"{seconds:.1f} s" if seconds >= 1 else f"{1000 * seconds:.1f} ms"
 
 
+def simulate_fronts() -> dict[str, Waits]:
+    """Return how long the ranks wait behind each front."""
+    return {front.name: simulate(front) for front in FRONTS}
+
+
 def write_page() -> Path:
-    """Write the tables into their page."""
+    """Write the tables into their page, and draw its picture."""
+    waits_by_front = simulate_fronts()
     text = PAGE.read_text()
-    marked = f"<!-- tables: begin -->\n\n{format_tables()}\n\n<!-- tables: end -->"
+    marked = f"<!-- tables: begin -->\n\n{format_tables(waits_by_front)}\n\n<!-- tables: end -->"
     PAGE.write_text(
         re.sub(r"<!-- tables: begin -->.*<!-- tables: end -->", lambda _: marked, text, flags=re.DOTALL)
     )
+    transfers = {
+        _name_link(gigabits, processors): (
+            compute_transfer(gigabits, 1, processors)[0],
+            compute_transfer(gigabits, RANKS, processors)[0],
+        )
+        for gigabits, processors in LINKS
+    }
+    draw_scale({name: waits.each for name, waits in waits_by_front.items()}, transfers)
     return PAGE
 
 

@@ -136,6 +136,8 @@ def test_a_form_is_answered_or_refused(page: Page) -> None:
     page.get_by_role("button", name="What holds?").click()
     expect(page.get_by_role("heading", level=1)).to_have_text("Nothing is valid")
     expect(page.locator("main")).to_contain_text("2018-01-01")
+    expect(page.get_by_label("Panel, module, detector or run")).to_have_value("M068")
+    expect(page.get_by_label("Time", exact=True)).to_have_value("2017-02-10T00:00:00Z")
 
 
 def test_what_people_wrote_does_nothing(page: Page) -> None:
@@ -215,6 +217,7 @@ def test_paper_has_the_content_without_forms(page: Page, tmp_path: Path) -> None
     page.emulate_media(media="print")
     expect(page.get_by_role("table")).to_be_visible()
     expect(page.get_by_label("Search")).to_be_hidden()
+    expect(page.get_by_text("This page follows it.")).to_be_hidden()
     file = tmp_path / "page.pdf"
     page.pdf(path=file, format="A4")
     assert file.read_bytes().startswith(b"%PDF")

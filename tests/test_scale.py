@@ -2,12 +2,21 @@
 
 import pytest
 
-from documentation.scale import FRONTS, NODES, PAGE, Front, compute_transfer, format_tables, simulate
+from documentation.scale import (
+    FRONTS,
+    NODES,
+    PAGE,
+    Front,
+    compute_transfer,
+    format_tables,
+    simulate,
+    simulate_fronts,
+)
 
 
 @pytest.mark.slow
 def test_the_page_shows_what_is_computed() -> None:
-    assert format_tables() in PAGE.read_text()
+    assert format_tables(simulate_fronts()) in PAGE.read_text()
 
 
 def test_a_simulation_of_few_nodes_asks_every_question_and_loses_none() -> None:

@@ -135,7 +135,10 @@ class Site:
             values = page.look_up(visit)
         except RegistryError as error:  # of this revision, as the page that says it
             log_refusal(error)
-            return self._build_refusal(error, frame)
+            asked = (
+                {name: words.get(name) for name in ("target", "at")} if page.template == "validity" else None
+            )
+            return self._build_refusal(error, frame, asked)
         body = render(
             page.template, values, is_public=self._state.options.public, section=page.section, **frame
         )
@@ -163,11 +166,14 @@ class Site:
             break
         return self._build_refusal(error, frame)
 
-    def _build_refusal(self, error: RegistryError, frame: Mapping[str, Any]) -> EncodedAnswer:
+    def _build_refusal(
+        self, error: RegistryError, frame: Mapping[str, Any], asked: Mapping[str, str | None] | None = None
+    ) -> EncodedAnswer:
+        """Return the page of a refusal, with the form that was sent, where it was one."""
         shown = self._state.encoder.hide_details(error)
         body = render(
             "refusal",
-            build_refusal(shown),
+            {**build_refusal(shown), "asked": asked},
             is_public=self._state.options.public,
             section="",
             heading=_HEADINGS[shown.code],
