@@ -97,7 +97,7 @@ class Station:
 class Waits:
     """The seconds from a rank's first question to its second answer, and what worked how much."""
 
-    each: tuple[float, ...]
+    seconds: tuple[float, ...]
     median: float
     late: float
     longest: float
@@ -232,7 +232,7 @@ def write_page() -> Path:
         )
         for gigabits, processors in LINKS
     }
-    draw_scale({name: waits.each for name, waits in waits_by_front.items()}, transfers)
+    draw_scale({name: waits.seconds for name, waits in waits_by_front.items()}, transfers)
     return PAGE
 
 

@@ -244,8 +244,8 @@ def test_while_the_service_is_down_the_client_says_that_it_cannot_be_used(
             refused = Calreg(None, monkeypatch)("validity", "M068", "--at", "2018-02-10T00:00:00Z")
             assert (refused.code, refused.stdout) == (8, "")
             # varnish asks the service for its health meanwhile, whose log has the same stream here.
-            (said,) = [line for line in refused.stderr.splitlines() if not line.startswith('{"time"')]
-            assert f"the service {proxy.url} cannot be used: it answered 50" in said
+            (sentence,) = [line for line in refused.stderr.splitlines() if not line.startswith('{"time"')]
+            assert f"the service {proxy.url} cannot be used: it answered 50" in sentence
     for proxy in site.proxies.values():
         monkeypatch.setenv("CALREG_DATABASE", proxy.url)
         monkeypatch.setenv("CALREG_CA", str(proxy.certificate or ""))

@@ -44,7 +44,7 @@ _POLICY = (
     b" form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
 )
 _HEADINGS = {
-    2: "This cannot be asked",
+    2: "This cannot be question",
     3: "Not found",
     4: "Nothing is valid",
     5: "This contradicts what is recorded",
@@ -135,10 +135,10 @@ class Site:
             values = page.look_up(visit)
         except RegistryError as error:  # of this revision, as the page that says it
             log_refusal(error)
-            asked = (
+            question = (
                 {name: words.get(name) for name in ("target", "at")} if page.template == "validity" else None
             )
-            return self._build_refusal(error, frame, asked)
+            return self._build_refusal(error, frame, question)
         body = render(
             page.template, values, is_public=self._state.options.public, section=page.section, **frame
         )
@@ -167,13 +167,13 @@ class Site:
         return self._build_refusal(error, frame)
 
     def _build_refusal(
-        self, error: RegistryError, frame: Mapping[str, Any], asked: Mapping[str, str | None] | None = None
+        self, error: RegistryError, frame: Mapping[str, Any], question: Mapping[str, str | None] | None = None
     ) -> EncodedAnswer:
         """Return the page of a refusal, with the form that was sent, where it was one."""
         shown = self._state.encoder.hide_details(error)
         body = render(
             "refusal",
-            {**build_refusal(shown), "asked": asked},
+            {**build_refusal(shown), "question": question},
             is_public=self._state.options.public,
             section="",
             heading=_HEADINGS[shown.code],
