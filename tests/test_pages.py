@@ -272,6 +272,7 @@ def test_a_refusal_is_of_the_revision_that_its_page_would_show(browser: Browser)
     assert 'name="page" value="/versions/99"' in newest
     # Where the revision itself is refused, there is only the newest one.
     assert "The newest: revision" in browser.read("/r/2-0000000000000000/panels", 409)
+    assert "<h1>This cannot be asked</h1>" in browser.read("/versions/one", 400)
 
 
 def test_a_refusal_is_of_one_revision_when_another_one_arrives_meanwhile(

@@ -44,7 +44,7 @@ _POLICY = (
     b" form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
 )
 _HEADINGS = {
-    2: "This cannot be question",
+    2: "This cannot be asked",
     3: "Not found",
     4: "Nothing is valid",
     5: "This contradicts what is recorded",
