@@ -16,6 +16,7 @@ from benchmarks import (
     exports,
     importing,
     lookups,
+    mirroring,
     paging,
     proxies,
     reading,
@@ -115,6 +116,16 @@ def test_proxies_are_measured(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> 
     monkeypatch.setattr(proxies, "_SECONDS", 1)
     rows = list(proxies.measure_proxies(bench))
     assert all(row.ours or row.remark for row in rows)
+
+
+@pytest.mark.slow
+def test_a_mirror_is_measured_beside_a_copy(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(mirroring, "_REVISIONS", 5)
+    rows = list(mirroring.measure_mirrors(bench))
+    assert [(row.reach, bool(row.ours), bool(row.ratio)) for row in rows] == [
+        (2.0, True, True),
+        (0.1, True, False),
+    ]
 
 
 @pytest.mark.slow

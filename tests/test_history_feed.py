@@ -222,7 +222,7 @@ def test_no_table_is_read_whole_for_a_page(location: RegistryLocation, registry:
     statements: list[str] = []
     with registry._backend.database.read_transaction() as connection:
         for name in history_pages._SOURCES:
-            source = history_pages._find_source(connection, name, (7, 9), 0)
+            source = history_pages.find_source(connection, name, (7, 9), 0)
             statements.append(
                 str(source.query.compile(dialect=connection.dialect, compile_kwargs={"literal_binds": True}))
             )

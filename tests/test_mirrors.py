@@ -14,10 +14,11 @@ from registry.api import Registry, create_registry, mirrors
 from registry.api.backups import restore_registry
 from registry.api.copies import copy_registry
 from registry.api.forks import fork_registry
-from registry.api.mirror_chain import add_rows
+from registry.api.mirror_chain import SealedBatch
 from registry.api.mirrors import iterate_mirror, mirror_registry
 from registry.api.status import read_status
 from registry.database.guards.installation import disable_guards
+from registry.database.mirrored_rows import MirroredRows
 from registry.errors import (
     ClosedError,
     ConflictError,
@@ -336,13 +337,14 @@ def test_rows_that_a_registry_cannot_have_are_not_taken_over_although_their_seal
     location: RegistryLocation, registry: Registry, small: RegistryLocation, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     registry.panels.add(PANEL_A, alias="M068")
-    original = add_rows
+    original = SealedBatch.build_rows
 
-    def add_twice(batch: Any, revision: Any, link: Any) -> None:
-        original(batch, revision, link)
-        batch.withdrawn["alias"] = {17: 1}
+    def build_other_rows(batch: SealedBatch) -> MirroredRows:
+        rows = original(batch)
+        rows.withdrawn["alias"] = {17: 1}
+        return rows
 
-    monkeypatch.setattr(mirrors, "add_rows", add_twice)
+    monkeypatch.setattr(SealedBatch, "build_rows", build_other_rows)
     with assert_refused(CorruptionError):
         follow(location, small)
     assert not small.file or not small.file.exists()

@@ -8,8 +8,7 @@ from pathlib import Path
 import msgspec
 
 from harnesses.fuzz.target import Target, call_parser, decode_text
-from registry.api.mirror_chain import Page, SealChain, add_rows, read_revisions
-from registry.database.mirrored_rows import MirroredRows
+from registry.api.mirror_chain import Page, SealChain, SealedBatch, read_revisions
 from registry.database.seal_text import (
     RECORDED_TABLES,
     digest_lines,
@@ -61,12 +60,13 @@ def _feed_page(_: Path, data: bytes) -> None:
     except (ValueError, RecursionError):
         return
     origin = seal_text(_ORIGIN)
-    chain, batch = SealChain(origin, Head(0, origin)), MirroredRows()
+    chain, batch = SealChain(origin, Head(0, origin)), SealedBatch()
 
     def follow() -> None:
         for revision in read_revisions(lambda _after, _skip: page, chain.head, len(page.revisions)):
-            chain.take(revision)
-            add_rows(batch, revision, chain.link)
+            parts = chain.take(revision)
+            batch.add(revision, chain.link, parts)
+        batch.build_rows()
 
     call_parser(follow)
     assert len(batch.seals) in {chain.head.number, chain.head.number - 1}

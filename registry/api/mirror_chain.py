@@ -5,8 +5,9 @@ What comes is put together from its pages, by the recipe of docs/seals.md, befor
 
 from __future__ import annotations
 
-from collections.abc import Callable, Container, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from operator import itemgetter
 
 import msgspec
 from msgspec import Struct
@@ -16,7 +17,7 @@ from registry import schema
 from registry.database.mirrored_rows import MirroredRows
 from registry.database.seal_text import RECORDED_TABLES, digest_lines, link_export, seal_text, write_text
 from registry.database.sealed_lines import Row, encode_text, list_columns, parse_lines, parse_numbers
-from registry.errors import CorruptionError, RegistryError, SchemaError
+from registry.errors import CorruptionError, SchemaError
 from registry.heads import Head
 from registry.identifiers import quote
 from registry.lookup.history_pages import HistoryPage, SealedRevision
@@ -37,6 +38,7 @@ Link = tuple[int, str]
 
 _LATE, _LINKS, _REVISION = "late", schema.export_seal.name, schema.revision.name
 _FORMAT = "calreg seal 1\n"
+_WITHDRAWN = "withdrawn "
 
 
 class _ExportLink(Struct, frozen=True, forbid_unknown_fields=True):
@@ -102,8 +104,8 @@ class SealChain:
     head: Head
     link: Link | None = None
 
-    def take(self, revision: SealedRevision) -> None:
-        """Compare the next revision with its seal, and go on to it.
+    def take(self, revision: SealedRevision) -> dict[str, str]:
+        """Compare the next revision with its seal, and go on to it; return the digests of its parts.
 
         Raises
         ------
@@ -135,6 +137,7 @@ class SealChain:
                 seal=seal,
             )
         self.head, self.link = Head(number, seal), link
+        return facts
 
     def _follow_exports(self, revision: SealedRevision) -> Link | None:
         """Return the newest link after the exports that the revision seals."""
@@ -154,7 +157,9 @@ class SealChain:
 
 def read_links(revision: SealedRevision) -> list[_ExportLink]:
     """Return the exports that a revision seals, and the one before it does not."""
-    lines = encode_text(revision.parts.get(_LINKS, ""))
+    if _LINKS not in revision.parts:
+        return []
+    lines = encode_text(revision.parts[_LINKS])
     try:
         return msgspec.json.Decoder(_ExportLink).decode_lines(lines)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
@@ -174,64 +179,90 @@ def find_late(revision: SealedRevision) -> str | None:
     return None if late is None else late.removesuffix("\n")
 
 
-def add_rows(batch: MirroredRows, revision: SealedRevision, link: Link | None) -> None:
-    """Add the rows of a revision that is as it was sealed, `link` being the newest one then.
+@dataclass(slots=True)
+class SealedBatch:
+    """Revisions that follow each other and are as they were sealed: they are written together.
 
-    Raises
-    ------
-    CorruptionError
-        A line is not a row of its table, or a row is of another revision.
-    SchemaError
-        A table or a column is not known to this software.
+    Attributes
+    ----------
+    seals
+        The rows of their seals.
+    size
+        How many characters all lines have.
     """
-    number = revision.revision
-    try:
-        recorded = _add_parts(batch, revision)
-    except RegistryError as error:
-        error.message = f"revision {number}: {error.message}"
-        raise
-    if _REVISION not in recorded:
-        raise CorruptionError(f"revision {number} has no row of its own", revision=number)
-    batch.links += [(row.export, row.digest, row.link) for row in read_links(revision)]
-    export = link[0] if link is not None and _has_exports(revision) else None
-    batch.seals.append((number, revision.seal, revision.text, export, find_late(revision)))
+
+    seals: list[Row] = field(default_factory=list)
+    size: int = 0
+    _parts: dict[str, list[tuple[int, str, str]]] = field(default_factory=dict)
+    _links: list[Row] = field(default_factory=list)
+    _withdrawn: dict[str, dict[int, int]] = field(default_factory=dict)
+    _lines: dict[str, list[str]] = field(default_factory=dict)
+    _numbers: dict[str, list[int]] = field(default_factory=dict)  # of the revision that each line is of
+
+    def add(self, revision: SealedRevision, link: Link | None, parts: Mapping[str, str]) -> None:
+        """Add the next revision, `link` being the newest one then, and `parts` the digests of its parts."""
+        number = revision.revision
+        for name, digest in parts.items():
+            self._parts.setdefault(name, []).append((number, name, digest))
+        if _REVISION not in revision.parts:
+            raise CorruptionError(f"revision {number} has no row of its own", revision=number)
+        for name, lines in revision.parts.items():
+            self.size += len(lines)
+            if name.startswith(_WITHDRAWN):
+                self._add_withdrawn(name.removeprefix(_WITHDRAWN), lines, number)
+            elif name not in {_LATE, _LINKS}:
+                self._lines.setdefault(name, []).append(lines)
+                self._numbers.setdefault(name, []).extend([number] * lines.count("\n"))
+        self._links += [(row.export, row.digest, row.link) for row in read_links(revision)]
+        export = link[0] if link is not None and _has_exports(revision) else None
+        self.seals.append((number, revision.seal, revision.text, export, find_late(revision)))
+
+    def _add_withdrawn(self, table_name: str, lines: str, number: int) -> None:
+        table = RECORDED_TABLES.get(table_name)
+        if table is None or not table.info.get("fact"):
+            raise SchemaError(f"rows of {quote(table_name[:64])} are withdrawn, which have no withdrawal")
+        withdrawn = self._withdrawn.setdefault(table_name, {})
+        for fact in parse_numbers(lines):
+            if withdrawn.setdefault(fact, number) != number:
+                raise CorruptionError(f"row {fact} of {table_name} is withdrawn twice", revision=number)
+
+    def count_files(self) -> int:
+        """Return how many files come with the revisions."""
+        return len(self._numbers.get(schema.blob.name, ()))
+
+    def build_rows(self) -> MirroredRows:
+        """Return the rows that the lines stand for.
+
+        Raises
+        ------
+        CorruptionError
+            A line is not a row of its table, or a row is of another revision than it came with.
+        SchemaError
+            A table or a column is not known to this software.
+        """
+        rows = {name: _parse(name, lines) for name, lines in self._lines.items()}
+        for name, numbers in self._numbers.items():
+            for recorder, number in zip(_list_recorders(name, rows), numbers, strict=True):
+                if recorder != number:
+                    raise CorruptionError(
+                        f"a row of {name} came with revision {number}, and is of another one"
+                    )
+        return MirroredRows(rows, self._withdrawn, self._links, self.seals, self._parts)
 
 
-def _add_parts(batch: MirroredRows, revision: SealedRevision) -> dict[str, set[object]]:
-    """Add the rows of all parts; return the keys of those that others belong to, by table."""
-    keys: dict[str, set[object]] = {}
-    for name, lines in sorted(revision.parts.items()):  # a part comes after the table that it belongs to
-        table_name = name.removeprefix("withdrawn ")
-        if table_name != name:
-            _add_withdrawn(batch, table_name, lines, revision.revision)
-        elif name not in {_LATE, _LINKS}:
-            rows = parse_lines(name, lines)
-            columns = list_columns(name)
-            _refuse_other_revisions(name, columns, rows, revision.revision, keys)
-            keys[name] = {row[columns.index("id")] for row in rows} if "id" in columns else set()
-            batch.rows.setdefault(name, []).extend(rows)
-    return keys
+def _parse(table_name: str, lines: list[str]) -> list[Row]:
+    """Return the rows of a table: parsed at once, which is quicker than revision by revision."""
+    return parse_lines(table_name, "".join(lines))
 
 
-def _add_withdrawn(batch: MirroredRows, table_name: str, lines: str, number: int) -> None:
-    table = RECORDED_TABLES.get(table_name)
-    if table is None or not table.info.get("fact"):
-        raise SchemaError(f"rows of {quote(table_name[:64])} are withdrawn, which have no withdrawal")
-    withdrawn = batch.withdrawn.setdefault(table_name, {})
-    for fact in parse_numbers(lines):
-        if withdrawn.setdefault(fact, number) != number:
-            raise CorruptionError(f"row {fact} of {table_name} is withdrawn twice")
-
-
-def _refuse_other_revisions(
-    table_name: str, columns: list[str], rows: list[Row], number: int, keys: Mapping[str, set[object]]
-) -> None:
-    """Refuse rows that another revision recorded, or that belong to a row of another one."""
+def _list_recorders(table_name: str, rows: Mapping[str, list[Row]]) -> list[object]:
+    """Return the revisions that recorded the rows of a table, None where that is none of the batch."""
+    columns = list_columns(table_name)
     recorder = "number" if table_name == _REVISION else "recorded_in"
-    known: Container[object] = (number,)
-    if recorder not in columns:
-        parent, recorder = RECORDED_TABLES[table_name].info["parent"]
-        known = keys.get(parent, ())
-    place = columns.index(recorder)
-    if not all(row[place] in known for row in rows):
-        raise CorruptionError(f"a row of {table_name} is of another revision")
+    if recorder in columns:
+        return list(map(itemgetter(columns.index(recorder)), rows[table_name]))
+    parent, key = RECORDED_TABLES[table_name].info["parent"]
+    of_parent, place = list_columns(parent), columns.index(key)
+    number, recorded_in = of_parent.index("id"), of_parent.index("recorded_in")
+    known = {row[number]: row[recorded_in] for row in rows.get(parent, ())}
+    return [known.get(row[place]) for row in rows[table_name]]

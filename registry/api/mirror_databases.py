@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import sqlalchemy as sa
 
 from registry import instants, schema
-from registry.api.mirror_chain import Link, SealChain, read_revisions
+from registry.api.mirror_chain import Link, SealChain
 from registry.authorship import build_signature
 from registry.database.closing import Closure, MirrorNote, find_closure, find_mirror_note, record_closure
 from registry.database.creation import populate_database
@@ -15,14 +15,15 @@ from registry.database.engine import open_engine, read_transaction
 from registry.database.histories import RecordedHistory
 from registry.database.migrations import read_schema_revision
 from registry.database.mirrored_rows import MirroredRows, renew_mirror_note, write_mirrored_rows
-from registry.database.sealed_lines import parse_registry
+from registry.database.sealed_lines import Row, parse_registry
 from registry.database.seals import read_head, read_newest_link, read_owner, read_registry_seal
 from registry.database.store_heads import foreign_head_error
 from registry.database.transactions import Database
 from registry.database.transfer import refuse_dangling
-from registry.errors import ConflictError, CorruptionError, SchemaError
+from registry.errors import ConflictError, SchemaError
 from registry.heads import Head, HeadFile, StoreHead
-from registry.lookup.history_pages import MAX_REVISIONS, read_history_page
+from registry.lookup.history_pages import find_source
+from registry.lookup.sealed_rows import SealedRows
 from registry.settings import mask_database_url, sqlite_file
 from registry.storage import Place
 
@@ -116,8 +117,7 @@ def begin_mirror(
         if read_owner(connection) is not None:
             raise ConflictError(f"the database {mask_database_url(url)} holds a copy that is not finished")
         connection.execute(schema.registry.insert(), {"id": first_id, "created_at": created_at})
-        origin = read_registry_seal(connection)
-        _write(connection, SealChain(origin, Head(0, origin)), batch)
+        _write(connection, batch)
         refuse_dangling(connection)
         record_closure(connection, "mirror", place, instants.now(), build_signature(), note=note)
 
@@ -136,37 +136,37 @@ def continue_mirror(
         present = _read_point(connection, mask_database_url(database.url))
         if present.head != point.head:
             raise OvertakenError
-        _write(connection, point.make_chain(), batch)
+        _write(connection, batch)
         renew_mirror_note(connection, place, note)
 
 
-def _write(connection: sa.Connection, chain: SealChain, batch: MirroredRows) -> None:
+def _write(connection: sa.Connection, batch: MirroredRows) -> None:
     """Write rows, and compute their seals from what the database has kept."""
     if not batch.seals:
         return
     write_mirrored_rows(connection, batch)
-    number, seal = batch.seals[-1][:2]
-    kept = read_revisions(
-        lambda after, skip: read_history_page(
-            connection, after.number, number, skip=skip, limit=MAX_REVISIONS
-        ),
-        chain.head,
-        number,
-    )
-    try:
-        for revision in kept:
-            chain.take(revision)
-    except CorruptionError as error:
-        raise _kept_otherwise_error(error.message) from error
-    if chain.head != Head(number, seal):
-        raise _kept_otherwise_error(f"it ends with {chain.head}, not with {Head(number, seal)}")
+    numbers = batch.seals[0][0], batch.seals[-1][0]
+    rows, wrong = SealedRows(connection, lambda _steps=1: None), []
+    for name, parts in batch.parts.items():
+        count = sum(int(digest.partition(" ")[0]) for _, _, digest in parts)
+        source = find_source(connection, name, numbers, count)
+        if list(rows.digest_parts(source)) != parts:
+            wrong.append(name)
+    if _read_seals(connection, numbers) != batch.seals:
+        wrong.append(schema.seal.name)
+    if wrong:
+        raise ConflictError(
+            f"the mirror keeps other rows of {', '.join(wrong)} than came: a trigger, a rule or a policy of somebody"
+            " else's may change them",
+            tables=wrong,
+        )
 
 
-def _kept_otherwise_error(problem: str) -> ConflictError:
-    return ConflictError(
-        "the mirror keeps other rows than came: a trigger, a rule or a policy of somebody else's may change them:"
-        f" {problem}"
-    )
+def _read_seals(connection: sa.Connection, numbers: tuple[int, int]) -> list[Row]:
+    seal = schema.seal.c
+    query = sa.select(seal.revision, seal.digest, seal.text, seal.export, seal.late)
+    query = query.where(seal.revision.between(*numbers)).order_by(seal.revision)
+    return [tuple(row) for row in connection.execute(query)]
 
 
 def refuse_other_store(database: Database, heads: HeadFile) -> None:

@@ -11,7 +11,7 @@ from registry import instants
 from registry.api.arguments import check_arguments
 from registry.api.attempts import note_mirror
 from registry.api.incomplete_copies import refuse_missing_of_mirror
-from registry.api.mirror_chain import Page, SealChain, add_rows, read_revisions
+from registry.api.mirror_chain import Page, SealChain, SealedBatch, read_revisions
 from registry.api.mirror_databases import (
     MirrorPoint,
     OvertakenError,
@@ -25,7 +25,6 @@ from registry.api.mirror_databases import (
 from registry.api.mirror_files import MirroredFiles, list_files
 from registry.api.upstreams import Upstream, open_upstream
 from registry.database.closing import MirrorNote
-from registry.database.mirrored_rows import MirroredRows
 from registry.database.seal_text import seal_text
 from registry.database.seals import read_seal
 from registry.database.transactions import Database
@@ -37,8 +36,8 @@ from registry.records.refusals import may_pass
 from registry.settings import Settings, find_settings, mask_database_url, refuse_pin
 from registry.store import ContentStore
 
-_BATCH_BYTES = 32 << 20  # of texts, in one transaction
-_BATCH_REVISIONS = 20_000
+_BATCH_SIZE = 32 << 20  # characters, in one transaction
+_BATCH_REVISIONS = 5000
 _BATCH_FILES = 1000
 
 
@@ -228,47 +227,42 @@ class _Following:
         point, source = self.point, self.source
         begin = 0 if point is None else point.head.number
         reader = _Reader(source, point)
-        chain, batch = reader.chain, MirroredRows()
+        chain, batch = reader.chain, SealedBatch()
         total = max(0, source.head.number - begin)
-        size = 0
         try:
             with self.progress(f"following {source.name}", total) if total else no_progress("", 0) as advance:
                 for revision in read_revisions(reader.read, chain.head, source.head.number):
-                    chain.take(revision)
-                    add_rows(batch, revision, chain.link)
-                    size += sum(map(len, revision.parts.values()))
-                    if (
-                        size > _BATCH_BYTES
-                        or len(batch.seals) >= _BATCH_REVISIONS
-                        or len(batch.rows.get("blob", ())) >= _BATCH_FILES
-                    ):
+                    parts = chain.take(revision)
+                    batch.add(revision, chain.link, parts)
+                    if _is_full(batch):
                         self._write(reader, batch, advance)
-                        batch, size = MirroredRows(), 0
+                        batch = SealedBatch()
                 if batch.seals or not self._is_renewed:
                     self._write(reader, batch, advance)
         except OvertakenError:
             return False
         return True
 
-    def _write(self, reader: _Reader, batch: MirroredRows, advance: Advance) -> None:
+    def _write(self, reader: _Reader, batch: SealedBatch, advance: Advance) -> None:
         """Bring the files of revisions, then write the revisions."""
+        rows = batch.build_rows()
         if self.database is None:
             self._make_store()
         if self.files is not None:
-            self.files.bring(list_files(batch))
+            self.files.bring(list_files(rows))
         head = self.source.head
         note = MirrorNote(int(instants.now()), head.number, head.seal, without_files=self.files is None)
         place, url = self.source.name, self.settings.database
         if self.database is None or self.point is None:
-            begin_mirror(url, reader.registry, self.source.registry_id, place, note, batch)
+            begin_mirror(url, reader.registry, self.source.registry_id, place, note, rows)
             self.database = Database(url)
         else:
-            continue_mirror(self.database, self.point, place, note, batch)
+            continue_mirror(self.database, self.point, place, note, rows)
         self._is_renewed = True
         advance_store_head(self.database, self.settings.store)
         self.point = MirrorPoint(reader.chain.origin, reader.chain.head, reader.chain.link, place, note)
         self.revisions += len(batch.seals)
-        for name, count in batch.count_by_table().items():
+        for name, count in rows.count_by_table().items():
             self.rows[name] = self.rows.get(name, 0) + count
         advance(len(batch.seals))
 
@@ -291,6 +285,15 @@ class _Following:
         )
         refuse_missing_of_mirror(result, () if files is None else files.list_missing(database))
         return result
+
+
+def _is_full(batch: SealedBatch) -> bool:
+    """Tell whether a transaction has enough revisions."""
+    return (
+        batch.size > _BATCH_SIZE
+        or len(batch.seals) >= _BATCH_REVISIONS
+        or batch.count_files() >= _BATCH_FILES
+    )
 
 
 class _Reader:

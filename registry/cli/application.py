@@ -49,7 +49,7 @@ VERBS = {
     "restore": ("copies:restore", "Restore the registry from a backup, where there is none yet."),
     "copy": ("copies:copy", "Move the registry to another database, and close this one to writes."),
     "fork": ("copies:fork", "Make an independent registry of this one."),
-    "mirror": ("mirror:mirror", "Follow another registry: make a mirror of it, or bring one up to date."),
+    "mirror": ("mirror:mirror", "Make a mirror of another registry, or bring one up to date."),
     "snapshot": ("copies:snapshot", "Write the registry as of a revision into one read-only file."),
     "panel": ("panels:panel", "Panels, by panel Id."),
     "alias": ("aliases:alias", "M-numbers, and the panels that have them."),

@@ -40,12 +40,15 @@ class MirroredRows:
         Exports with their digests and links.
     seals
         Revisions with their seals, the texts of these, the newest export and who sealed them late.
+    parts
+        By the name of a part, such as a table, the revisions that have it, and its digests as their seals have them.
     """
 
     rows: dict[str, list[Row]] = field(default_factory=dict)
     withdrawn: dict[str, dict[int, int]] = field(default_factory=dict)
     links: list[Row] = field(default_factory=list)
     seals: list[Row] = field(default_factory=list)
+    parts: dict[str, list[tuple[int, str, str]]] = field(default_factory=dict)
 
     def count_by_table(self) -> dict[str, int]:
         """Return the number of rows by table."""

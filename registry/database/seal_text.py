@@ -68,6 +68,7 @@ class TableLines:
             tag=str(table.name),
             tag_field="table",
             omit_defaults=True,
+            gc=False,  # of texts and numbers
         )
 
     def encode_rows(self, rows: Iterable[Sequence[Any]]) -> bytes:

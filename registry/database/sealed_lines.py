@@ -52,6 +52,7 @@ class _LineReader:
             tag_field="table",
             forbid_unknown_fields=True,
             kw_only=True,
+            gc=False,  # of texts and numbers
         )
         self._decoder = msgspec.json.Decoder(line_class)
         self._values = operator.attrgetter(*(column.name for column in self._lines.columns))

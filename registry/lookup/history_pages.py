@@ -7,6 +7,7 @@ before it.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 from itertools import groupby
 from operator import itemgetter
@@ -20,7 +21,6 @@ from registry import schema
 from registry.database.seal_text import RECORDED_TABLES
 from registry.database.seals import missing_seal_error
 from registry.lookup.indexed_sources import UNINDEXED, find_constants, narrow
-from registry.lookup.sealed_parts import parse_text
 from registry.lookup.sealed_sources import Source, find_recorded, find_withdrawn, read_batches
 
 MAX_REVISIONS = 1000
@@ -30,7 +30,7 @@ _LINES_OF_BINARY = 50  # a line with a pattern is as long as so many others
 _LINKS = "export_seal"
 
 
-class SealedRevision(Struct, frozen=True):
+class SealedRevision(Struct, frozen=True, gc=False):
     """A revision with its seal, the text that this is the digest of, and the lines that the text has digests of.
 
     Attributes
@@ -64,27 +64,16 @@ class HistoryPage(Struct, frozen=True):
 
 
 class _Seal(NamedTuple):
+    """A seal with the parts of its text: their names, in its order, and how many lines each has."""
+
     number: int
     digest: str
     text: str
     export: int | None
     late: str | None
     former_export: int
-
-    def list_parts(self) -> Iterator[tuple[str, int]]:
-        """Yield the names of the parts, as the text has them, and how many lines each has."""
-        for name, part in parse_text(self.text).items():
-            count = part.partition(" ")[0]
-            if name in _SOURCES and count.isascii() and count.isdecimal() and len(count) < 10:
-                yield name, int(count)
-        if self.late is not None:
-            yield "late", 1
-        if (self.export or 0) > self.former_export:
-            yield _LINKS, (self.export or 0) - self.former_export
-
-    @property
-    def weight(self) -> int:
-        return sum(count * _weigh(name) for name, count in self.list_parts())
+    parts: tuple[tuple[str, int], ...]
+    weight: int
 
 
 _FACTS = {name: table for name, table in RECORDED_TABLES.items() if table.info.get("fact")}
@@ -95,6 +84,23 @@ def _weigh(part: str) -> int:
     table = RECORDED_TABLES.get(part)
     is_binary = table is not None and any(isinstance(column.type, sa.LargeBinary) for column in table.c)
     return _LINES_OF_BINARY if is_binary else 1
+
+
+_WEIGHTS = {name: _weigh(name) for name in (*_SOURCES, "late", _LINKS)}
+_PART = re.compile(r"^((?:withdrawn )?[a-z_]+) ([0-9]{1,9})(?: |$)", re.ASCII | re.MULTILINE)
+
+
+def _make_seal(
+    number: int, digest: str, text: str, export: int | None, late: str | None, former_export: int
+) -> _Seal:
+    counts = dict(_PART.findall(text))
+    parts = [(name, int(count)) for name, count in counts.items() if name in _SOURCES]
+    if late is not None:
+        parts.append(("late", 1))
+    if (export or 0) > former_export:
+        parts.append((_LINKS, (export or 0) - former_export))
+    weight = sum([count * _WEIGHTS[name] for name, count in parts])
+    return _Seal(number, digest, text, export, late, former_export, tuple(parts), weight)
 
 
 def read_history_page(
@@ -137,17 +143,19 @@ def read_history_page(
 def _read_seals(connection: sa.Connection, after: int, limit: int) -> list[_Seal]:
     """Return the seals after a revision, up to one that is missing."""
     seal = schema.seal
-    query = sa.select(seal).where(seal.c.revision >= after).order_by(seal.c.revision).limit(limit + 1)
-    rows = list(connection.execute(query))
+    columns = (seal.c.revision, seal.c.digest, seal.c.text, seal.c.export, seal.c.late)
+    query = sa.select(*columns).where(seal.c.revision >= after).order_by(seal.c.revision).limit(limit + 1)
+    rows = [row for batch in read_batches(connection, query) for row in batch]
     former = 0
-    if rows and rows[0].revision == after:
-        former = rows.pop(0).export or 0
+    if rows and rows[0][0] == after:
+        *_, export, _ = rows.pop(0)
+        former = export or 0
     seals: list[_Seal] = []
-    for number, row in enumerate(rows[:limit], after + 1):
-        if row.revision != number:
+    for expected, (number, digest, text, export, late) in enumerate(rows[:limit], after + 1):
+        if number != expected:
             break
-        seals.append(_Seal(number, row.digest, row.text, row.export, row.late, former))
-        former = row.export or former
+        seals.append(_make_seal(number, digest, str(text), export, late, former))
+        former = export or former
     return seals
 
 
@@ -171,14 +179,14 @@ def _read_group(connection: sa.Connection, seals: Sequence[_Seal]) -> dict[int, 
     numbers = seals[0].number, seals[-1].number
     known: dict[tuple[int, str], list[bytes]] = {}
     for name, count in _count_lines(seals).items():
-        source = _find_source(connection, name, numbers, count)
+        source = find_source(connection, name, numbers, count)
         for number, lines in _read_lines(connection, source, source.query):
             known.setdefault((number, name), []).extend(lines)
     links = _read_links(connection, seals[0].former_export, max(seal.export or 0 for seal in seals))
     return {
         seal.number: [
             (name, _find_lines(seal, name, known.get((seal.number, name), []), links))
-            for name, _ in seal.list_parts()
+            for name, _ in seal.parts
         ]
         for seal in seals
     }
@@ -187,7 +195,7 @@ def _read_group(connection: sa.Connection, seals: Sequence[_Seal]) -> dict[int, 
 def _count_lines(seals: Sequence[_Seal]) -> dict[str, int]:
     counts: dict[str, int] = {}
     for seal in seals:
-        for name, count in seal.list_parts():
+        for name, count in seal.parts:
             if name in _SOURCES:
                 counts[name] = counts.get(name, 0) + count
     return counts
@@ -206,15 +214,15 @@ def _read_rest(connection: sa.Connection, seal: _Seal, skip: int) -> tuple[_Part
     """Return lines of one revision behind its first ones, as many as a page can have, and whether these are all."""
     parts: _Parts = []
     left, begin = _MAX_LINES, skip
-    for name, count in seal.list_parts():
+    for name, count in seal.parts:
         if begin >= count:
             begin -= count
             continue
         if left <= 0:
             return parts, False
-        most = max(1, left // _weigh(name))
+        most = max(1, left // _WEIGHTS[name])
         if name in _SOURCES:
-            source = _find_source(connection, name, (seal.number, seal.number), count)
+            source = find_source(connection, name, (seal.number, seal.number), count)
             query = source.query.offset(begin).limit(most)
             lines = [line for _, some in _read_lines(connection, source, query) for line in some]
         else:
@@ -224,12 +232,12 @@ def _read_rest(connection: sa.Connection, seal: _Seal, skip: int) -> tuple[_Part
         parts.append((name, lines))
         if most < count - begin:
             return parts, False
-        left -= len(lines) * _weigh(name)
+        left -= len(lines) * _WEIGHTS[name]
         begin = 0
     return parts, True
 
 
-def _find_source(connection: sa.Connection, name: str, numbers: tuple[int, int], count: int) -> Source:
+def find_source(connection: sa.Connection, name: str, numbers: tuple[int, int], count: int) -> Source:
     """Return the rows of revisions in a part: `count`, where all is as it was sealed."""
     if name.startswith("withdrawn "):
         return find_withdrawn(_FACTS[name.removeprefix("withdrawn ")], numbers)

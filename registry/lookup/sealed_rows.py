@@ -46,15 +46,15 @@ class SealedRows:
         sources = [find_recorded(connection, table) for table in tables]
         sources += [find_withdrawn(table) for table in tables if table.info.get("fact")]
         own = self._digest_each(find_recorded(connection, schema.revision))
-        return _merge([own, *map(self._digest, sources)])
+        return _merge([own, *map(self.digest_parts, sources)])
 
     def digest_revision(self, number: int) -> dict[str, str]:
         """Return the digests of the parts of one revision by their names; no rows of others are read."""
         parts: list[Part] = []
         for table in (schema.revision, *RECORDED_TABLES.values()):
-            parts += self._digest(find_recorded(self._connection, table, (number, number)))
+            parts += self.digest_parts(find_recorded(self._connection, table, (number, number)))
             if table.info.get("fact"):
-                parts += self._digest(find_withdrawn(table, (number, number)))
+                parts += self.digest_parts(find_withdrawn(table, (number, number)))
         return {name: digest for _, name, digest in parts}
 
     def read_exports(self) -> Iterator[tuple[int, str]]:
@@ -78,7 +78,7 @@ class SealedRows:
                 else:
                     self.strays[table.name] += 1
 
-    def _digest(self, source: Source) -> Iterator[Part]:
+    def digest_parts(self, source: Source) -> Iterator[Part]:
         """Yield the part of each revision."""
         name = source.name
         last, digest = None, Digest()  # of the last revision of a batch: it may go on in the next one
