@@ -42,28 +42,33 @@ def read_schema_state(connection: psycopg.Connection[Any]) -> str:
     return str(row and row[0])
 
 
-def build_deletion(connection: psycopg.Connection[Any]) -> str:
-    """Return the statements that delete all rows but those of every new registry, and leave the guards on."""
-    tables = [
-        table
-        for (table,) in connection.execute("SELECT tablename FROM pg_tables WHERE schemaname = 'public'")
-        if table not in _KEPT_TABLES
-    ]
-    triggers = connection.execute(
-        "SELECT tgrelid::regclass::text, tgname FROM pg_trigger WHERE NOT tgisinternal AND tgenabled = 'A'"
-    ).fetchall()
-    return "; ".join(
-        [
+class Deletion:
+    """Deletes all rows but those of every new registry, and leaves the guards on; it leaves empty tables alone."""
+
+    def __init__(self, connection: psycopg.Connection[Any]) -> None:
+        rows = connection.execute("SELECT tablename FROM pg_tables WHERE schemaname = 'public'").fetchall()
+        self._tables = [table for (table,) in rows if table not in _KEPT_TABLES]
+        self._triggers = connection.execute(
+            "SELECT tgrelid::regclass::text, tgname FROM pg_trigger WHERE NOT tgisinternal AND tgenabled = 'A'"
+        ).fetchall()
+
+    def run(self, connection: psycopg.Connection[Any]) -> None:
+        """Delete the rows of a database that has the same tables."""
+        query = " UNION ALL ".join(
+            f"SELECT '{table}' WHERE EXISTS (SELECT FROM {table})" for table in self._tables
+        )
+        tables = [table for (table,) in connection.execute(query.encode())]
+        statements = [
             *(f"ALTER TABLE {table} DISABLE TRIGGER ALL" for table in tables),
             *(f"DELETE FROM {table}" for table in tables),
             *(f"ALTER TABLE {table} ENABLE TRIGGER ALL" for table in tables),
             *(
                 f"ALTER TABLE {table} ENABLE ALWAYS TRIGGER {trigger}"
-                for table, trigger in triggers
+                for table, trigger in self._triggers
                 if table in tables
             ),
         ]
-    )
+        connection.execute("; ".join(statements).encode())
 
 
 class DatabasePool:
@@ -72,7 +77,7 @@ class DatabasePool:
     def __init__(self) -> None:
         self._states: dict[str, str] = {}  # of the databases in use, when they were empty
         self._ready: list[str] = []
-        self._deletion = ""
+        self._deletion: Deletion | None = None
 
     def take(self) -> str | None:
         """Return the URL of an emptied database, None if there is none."""
@@ -82,7 +87,7 @@ class DatabasePool:
         """Note the state of a new database, so that it can be put back."""
         with _connect(url) as connection:
             self._states[url] = read_schema_state(connection)
-            self._deletion = self._deletion or build_deletion(connection)
+            self._deletion = self._deletion or Deletion(connection)
 
     def put_back(self, url: str) -> bool:
         """Empty a database for the next registry; return False if it must be dropped because it was changed."""
@@ -90,7 +95,8 @@ class DatabasePool:
             connection.execute(_END_SESSIONS)
             if read_schema_state(connection) != self._states.pop(url, ""):
                 return False
-            connection.execute(self._deletion.encode())
+            if self._deletion is not None:
+                self._deletion.run(connection)
             self._states[url] = read_schema_state(connection)
         self._ready.append(url)
         return True
