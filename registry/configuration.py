@@ -148,7 +148,9 @@ def _check_location(name: str, value: str, path: Path) -> str:
     """Return a value; a path of it must lead from the root or the home, and not from where somebody works."""
     file = value.removeprefix("sqlite:///") if name == "database" else value
     is_path = (
-        name == "store" or (name == "database" and file != value) or (name == "cache" and value != "off")
+        (name == "store" and not value.startswith("s3://"))
+        or (name == "database" and file != value)
+        or (name == "cache" and value != "off")
     )
     if is_path and not file.startswith(("/", "~")) and not Path(file).is_absolute():
         raise _refuse(path, name, "must lead from the root, as in /data/calreg, or from ~")

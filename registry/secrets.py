@@ -33,6 +33,9 @@ _OPTION_NAME = re.compile("[A-Za-z_]+")
 _URL_OPTIONS = ("database", "to")
 _URL_VERBS = ("mirror",)
 _TEXT_OPTIONS = ("comment",)
+# The options whose values may be the URLs of buckets.
+_STORE_OPTIONS = ("--store", "--to-store", "--from")
+_BUCKET = "s3://"
 # Short options, which may be written together and with their value, -nm TEXT or -mTEXT; -m is --comment, -o --output.
 _SHORT_COMMENT = re.compile("-[a-ln-z]*?m(?P<value>.*)", re.DOTALL)
 _SHORT_OUTPUT = re.compile("-[a-ln-z]*?o(?P<value>.+)", re.DOTALL)
@@ -146,27 +149,30 @@ def find_misplaced_url(words: Sequence[str]) -> str | None:
 
     It is empty where the word has a password.
     """
-    for word in _iterate_other_values(words):
+    for option, word in _iterate_other_values(words):
         scheme = _SCHEME.match(word)
         if _has_credentials(word):
             return ""
-        if scheme is not None and not word.startswith(_SQLITE_PREFIX):
+        is_expected = word.startswith(_SQLITE_PREFIX) or (
+            option in _STORE_OPTIONS and word.startswith(_BUCKET)
+        )
+        if scheme is not None and not is_expected:
             return scheme[0]
     return None
 
 
-def _iterate_other_values(words: Sequence[str]) -> Iterator[str]:
-    """Yield the words of a command line, and the values of options, which are neither URLs nor comments."""
+def _iterate_other_values(words: Sequence[str]) -> Iterator[tuple[str, str]]:
+    """Yield the words of a command line that are not URLs of databases nor comments, with the names of options."""
     expected = {index + 1 for index, word in enumerate(words) if _text_option(word)}
-    for index, word in enumerate(_leave_out_urls(words)):
+    for index, (before, word) in enumerate(zip(("", *words), _leave_out_urls(words), strict=False)):
         name, equals, value = word.partition("=")
         output = _SHORT_OUTPUT.fullmatch(word)
         if index in expected or _text_option(name) or _SHORT_COMMENT.fullmatch(word):
             continue
         if output is not None:
-            yield output["value"]
+            yield "-o", output["value"]
         else:
-            yield value if equals and name.startswith("-") else word
+            yield (name, value) if equals and name.startswith("-") else (before, word)
 
 
 def _leave_out_urls(words: Sequence[str]) -> Sequence[str]:

@@ -52,7 +52,7 @@ class Setting(NamedTuple):
     where: str | None
 
 
-def find_settings(database: str | None = None, store: str | Path | None = None) -> Settings:
+def find_settings(database: str | None = None, store: str | Place | None = None) -> Settings:
     """Return the settings from the arguments, else ``CALREG_DATABASE`` and ``CALREG_STORE``, else the user's file.
 
     The file is ``calreg.toml`` in the user's configuration folder. Without all of these, the database is a SQLite file
@@ -68,7 +68,7 @@ def find_settings(database: str | None = None, store: str | Path | None = None) 
     return Settings(database_setting.value, parse_place(store_setting.value))
 
 
-def find_location(database: str | None = None, store: str | Path | None = None) -> tuple[Setting, Setting]:
+def find_location(database: str | None = None, store: str | Place | None = None) -> tuple[Setting, Setting]:
     """Return the database's URL and the store's folder as `find_settings` does, and where each comes from.
 
     A store of the user's file belongs to the database of that file, and not to another one.
@@ -84,7 +84,7 @@ def find_location(database: str | None = None, store: str | Path | None = None) 
     return url, place._replace(value=str(parse_place(place.value)))
 
 
-def _choose(name: str, argument: str | Path | None, variable: str, *, is_used: bool = True) -> Setting:
+def _choose(name: str, argument: str | Place | None, variable: str, *, is_used: bool = True) -> Setting:
     """Return a setting with its origin; without a value where it has its default, which may not be needed."""
     if argument:
         return Setting(name, str(argument), "option", None)
@@ -96,7 +96,7 @@ def _choose(name: str, argument: str | Path | None, variable: str, *, is_used: b
     return Setting(name, "", "default", None)
 
 
-def find_defaults(database: str | None = None, store: str | Path | None = None) -> dict[str, Default]:
+def find_defaults(database: str | None = None, store: str | Place | None = None) -> dict[str, Default]:
     """Return the defaults of the two files by setting: the user's go before those beside the registry.
 
     Where the registry's location is not known there are only the user's.
@@ -106,7 +106,7 @@ def find_defaults(database: str | None = None, store: str | Path | None = None) 
     return users if folder is None else {**read_folder_defaults(folder), **users}
 
 
-def _find_folder(database: str | None, store: str | Path | None) -> Path | None:
+def _find_folder(database: str | None, store: str | Place | None) -> Path | None:
     """Return the folder that the registry is in: that of the SQLite file, with PostgreSQL the one the store is in."""
     try:
         settings = find_settings(database, store)
@@ -116,7 +116,7 @@ def _find_folder(database: str | None, store: str | Path | None) -> Path | None:
     return find_parent(settings.store) if file is None else file.parent
 
 
-def find_timezone_name(database: str | None, store: str | Path | None) -> Setting | None:
+def find_timezone_name(database: str | None, store: str | Place | None) -> Setting | None:
     """Return the name of the time zone in which times are read, where the environment or a file says it."""
     if value := os.environ.get("CALREG_TIMEZONE"):
         return Setting("timezone", value, "environment", "CALREG_TIMEZONE")

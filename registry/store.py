@@ -13,6 +13,7 @@ import json
 import re
 from collections.abc import Collection, Container, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
+from io import BufferedIOBase
 from pathlib import Path
 from typing import Self
 
@@ -50,6 +51,11 @@ class ContentStore:
     def place(self) -> str:
         """The place of the store, as it is shown."""
         return self.storage.place
+
+    @property
+    def requests(self) -> int:
+        """The number of objects that are read ahead of the one that is used, see `Storage.requests`."""
+        return self.storage.requests
 
     @property
     def threads(self) -> int:
@@ -241,6 +247,23 @@ class ContentStore:
     def has_object(self, sha256: str) -> bool:
         """Return whether there is a file under that checksum; its bytes are not read."""
         return self.stat_object(sha256) is not None
+
+    def sign_url(self, sha256: str, seconds: int) -> str | None:
+        """Return a URL at which anyone can get an object for some time, None where there is none."""
+        with self._translate_errors():
+            return self.storage.sign_url(_find_key(sha256), seconds)
+
+    @contextmanager
+    def open_object(self, sha256: str) -> Iterator[BufferedIOBase]:
+        """Open an object to read; its bytes are not verified."""
+        with self._translate_errors():
+            opened = self.storage.open_object(_find_key(sha256))
+            if opened is None:
+                raise CorruptionError(
+                    f"object {sha256} is missing from the store {self.place!r}", sha256=sha256
+                )
+            with opened.file as file:
+                yield file
 
     def list_absent(self, sha256s: Collection[str]) -> list[str]:
         """Return those of the checksums under which there is no file."""

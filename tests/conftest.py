@@ -21,6 +21,7 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 from registry.api import Registry
+from testing.buckets import BucketServer, run_seaweed
 from testing.panels import use_small_panels, write_panel_folder
 from testing.registries import DATABASES, PostgresServer, RegistryFactory, RegistryLocation
 from testing.servers import MissingProgramError, Pooler, Standby
@@ -166,6 +167,23 @@ def pytest_collection_finish() -> None:
         processes.CONTEXT.set_forkserver_preload([*processes.PRELOADED_MODULES, "tests.undurable"])
 
 
+@pytest.fixture(scope="session")
+def _seaweed() -> Iterator[BucketServer]:
+    try:
+        with run_seaweed() as server:
+            yield server
+    except MissingProgramError as error:
+        pytest.skip(str(error))
+
+
+@pytest.fixture
+def bucket_server(_seaweed: BucketServer, monkeypatch: pytest.MonkeyPatch) -> BucketServer:
+    """Return a server of objects, which this process uses by its variables."""
+    for name, value in _seaweed.list_variables().items():
+        monkeypatch.setenv(name, value)
+    return _seaweed
+
+
 @pytest.fixture(scope="session", autouse=True)
 def _fonts_of_pictures(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     """Let matplotlib keep its list of fonts outside the folders of tests, which compare what is in them."""
@@ -180,6 +198,10 @@ def _isolated_settings(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     variables = ("DATABASE", "STORE", "TIMEZONE", "PAGER", "CACHE", "CACHE_LIMIT", "PIN", "OFFLINE")
     for name in variables:
         monkeypatch.delenv(f"CALREG_{name}", raising=False)
+    for name in [name for name in os.environ if name.startswith("AWS_")]:
+        monkeypatch.delenv(name)
+    monkeypatch.setenv("AWS_CONFIG_FILE", str(tmp_path / "user-configuration" / "aws"))
+    monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(tmp_path / "user-configuration" / "aws-keys"))
     monkeypatch.setenv("PAGER", "cat")
     monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "user-configuration"))
     monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "user-data"))

@@ -229,10 +229,12 @@ def test_a_url_in_the_place_of_a_folder_is_refused_and_no_folder_is_made(
             ["import", url],
             ["demo", url],
         ):
+            if url.startswith("s3:") and {"--store", "--to-store"} & {*words}:
+                continue  # a store may be in a bucket
             ended = sqlite_calreg(*words)
             assert (ended.code, ended.stdout) == (2, ""), words
             assert ended.stderr.count("\n") == 1
-        for name in ("CALREG_STORE", "CALREG_DATABASE"):
+        for name in ("CALREG_STORE", "CALREG_DATABASE")[url.startswith("s3:") :]:
             with monkeypatch.context() as patch:
                 patch.setenv(name, f"sqlite:///{url}" if name == "CALREG_DATABASE" else url)
                 assert sqlite_calreg("init").code == 2

@@ -188,7 +188,7 @@ class Administration(CheckedMethods):
         Parameters
         ----------
         source
-            A folder with a backup, or with the store of any copy of the registry, or of another one.
+            A folder with a backup, or a folder or bucket with the store of any copy of the registry, or of another one.
         everything
             Bring also the files that a partial snapshot has left out.
 
@@ -208,7 +208,7 @@ class Administration(CheckedMethods):
         """
         from registry.api import repairs
 
-        return repairs.repair(self._backend, Path(source), progress, dry_run=dry_run, everything=everything)
+        return repairs.repair(self._backend, source, progress, dry_run=dry_run, everything=everything)
 
     def add_patterns(self, *, comment: str | None = None, progress: Progress = no_progress) -> AddedPatterns:
         """Record, in one revision, the patterns of characteristic maps that have none of today's algorithm.
@@ -320,7 +320,7 @@ class Administration(CheckedMethods):
         Parameters
         ----------
         store
-            Folder for the stored files; by default ``store`` beside the file.
+            Folder or bucket for the stored files; by default ``store`` beside the file.
         experiments, panels
             Only the files of every panel that an experiment has ever read out or exported, and of those for which names
             stand, as of the revision. All rows are there; ``left_out`` of the answer says what is not.
@@ -339,9 +339,8 @@ class Administration(CheckedMethods):
         """
         from registry.api import snapshots
 
-        folder = None if store is None else Path(store)
         request = snapshots.PartRequest(tuple(experiments), tuple(panels))
-        return snapshots.take_snapshot(self._backend, Path(file), as_of, folder, progress, request)
+        return snapshots.take_snapshot(self._backend, Path(file), as_of, store, progress, request)
 
     def differences(self) -> list[str]:
         """Return the differences between the database's schema and this software's, one sentence for each."""

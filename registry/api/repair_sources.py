@@ -8,13 +8,14 @@ from pathlib import Path
 
 from registry.api.backups import read_description
 from registry.errors import NotFoundError, RegistryError, RequestError
-from registry.files import make_absolute, translate_os_errors
+from registry.files import translate_os_errors
 from registry.heads import HeadFile
+from registry.storage import parse_place
 from registry.store import ContentStore
 
 
-def open_copy(folder: Path, own: ContentStore) -> ContentStore:
-    """Return the files in a folder; refuse one that holds none, or the store that is to be repaired itself.
+def open_copy(source: str | Path, own: ContentStore) -> ContentStore:
+    """Return the files in a folder or bucket; refuse one that holds none, or the store that is to be repaired itself.
 
     Raises
     ------
@@ -25,7 +26,21 @@ def open_copy(folder: Path, own: ContentStore) -> ContentStore:
     UnavailableError
         It cannot be read.
     """
-    folder = make_absolute(folder)
+    place = parse_place(source)
+    copy = ContentStore(place)
+    if isinstance(place, Path):
+        _refuse_other_folder(place)
+    elif not copy.list_objects():
+        raise RequestError(f"{copy.place!r} is not a store: no object is in it", path=copy.place)
+    if own.is_same(copy):
+        raise RequestError(
+            f"{copy.place!r} is the store that is to be repaired; a copy elsewhere is needed", path=copy.place
+        )
+    return copy
+
+
+def _refuse_other_folder(folder: Path) -> None:
+    """Refuse a folder that is neither a backup nor a store."""
     name = repr(str(folder))
     with translate_os_errors("read", folder):
         if not folder.exists():
@@ -41,12 +56,7 @@ def open_copy(folder: Path, own: ContentStore) -> ContentStore:
             raise RequestError(
                 f"{name} is neither a backup nor a store: it has no folder 'objects'{hint}", path=str(folder)
             )
-        if own.is_same(ContentStore(folder)):
-            raise RequestError(
-                f"{name} is the store that is to be repaired; a copy elsewhere is needed", path=str(folder)
-            )
         os.scandir(objects).close()
-    return ContentStore(folder)
 
 
 def describe_copy(copy: ContentStore, registry_id: str) -> list[str]:
@@ -57,7 +67,8 @@ def describe_copy(copy: ContentStore, registry_id: str) -> list[str]:
         if owner not in {None, registry_id}:
             notes.append(f"the copy belongs to registry {owner}: files are taken by their bytes")
     with suppress(RegistryError):
-        notes.append(f"the copy is the backup of revision {read_description(Path(copy.place)).revision}")
+        folder = Path(copy.place)
+        notes.append(f"the copy is the backup of revision {read_description(folder).revision}")
         return notes
     with suppress(RegistryError):
         state = HeadFile(copy.storage).read()

@@ -27,7 +27,9 @@ _CLAIM = "repair"
 _MENDABLE = {"missing", "damaged", "unreadable", "left out"}
 
 
-def repair(backend: Backend, source: Path, progress: Progress, *, dry_run: bool, everything: bool) -> Repair:
+def repair(
+    backend: Backend, source: str | Path, progress: Progress, *, dry_run: bool, everything: bool
+) -> Repair:
     """Verify the registry, and mend its damaged files from a copy; see `Registry.repair`."""
     copy = open_copy(source, backend.store)
     rows = check_rows(backend, (), progress, everything=everything)
@@ -62,8 +64,9 @@ class _Mending:
         mendable = [file for file in damaged if file.damage in _MENDABLE]
         self.unmended += [_leave(file) for file in damaged if file.damage not in _MENDABLE]
         if mendable or self._is_interrupted():
+            threads = max(self._store.threads, self._copy.threads)
             with self._claim_store() as stem, progress("mending files", len(mendable)) as advance:
-                for _ in map_in_threads(lambda file: self._mend_file(file, stem), mendable):
+                for _ in map_in_threads(lambda file: self._mend_file(file, stem), mendable, threads):
                     advance()
         if self.mended and not self._dry_run:
             note_missing_files(self._store, ())

@@ -52,7 +52,7 @@ def take_snapshot(
     backend: Backend,
     file: Path,
     as_of: AsOf,
-    store: Path | None,
+    store: str | Path | None,
     progress: Progress,
     request: PartRequest,
 ) -> RegistryCopy:

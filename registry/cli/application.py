@@ -274,7 +274,10 @@ def read_global_options(
         ),
     ] = None,
     store: Annotated[
-        str | None, typer.Option(metavar="DIR", help="Folder of the stored files; default: CALREG_STORE.")
+        str | None,
+        typer.Option(
+            metavar="DIR|BUCKET", help="Stored files: a folder, or s3://BUCKET/PREFIX; default: CALREG_STORE."
+        ),
     ] = None,
     _version: Annotated[
         bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version.")

@@ -22,7 +22,20 @@ _PLAIN_WORD = re.compile(r"[A-Za-z0-9_.:=/+-]+")
 FILE_METAVARS = {"DIR", "FILE", "PATH", "TREE"}
 """Parameters that the shell completes with files."""
 
-FREE_METAVARS = {"COUNT", "G", "NAME", "NUMBER", "NUMBERS", "ROLE", "RUN", "SCHEMA", "T", "TEXT", "URL"}
+FREE_METAVARS = {
+    "BUCKET",
+    "COUNT",
+    "G",
+    "NAME",
+    "NUMBER",
+    "NUMBERS",
+    "ROLE",
+    "RUN",
+    "SCHEMA",
+    "T",
+    "TEXT",
+    "URL",
+}
 """Parameters for which nothing is offered."""
 
 

@@ -69,7 +69,10 @@ def copy(
     ctx: Context,
     to: Annotated[str, typer.Option(metavar="URL", help="An empty database, SQLite or PostgreSQL.")],
     to_store: Annotated[
-        Path | None, typer.Option(metavar="DIR", help="Copy the stored files to this folder.")
+        str | None,
+        typer.Option(
+            metavar="DIR|BUCKET", help="Copy the stored files to this folder, or s3://BUCKET/PREFIX."
+        ),
     ] = None,
     json: Json = False,
 ) -> None:
@@ -89,7 +92,9 @@ def copy(
 def fork(
     ctx: Context,
     to: Annotated[str, typer.Option(metavar="URL", help="An empty database, SQLite or PostgreSQL.")],
-    to_store: Annotated[Path, typer.Option(metavar="DIR", help="A new folder, for a copy of the files.")],
+    to_store: Annotated[
+        str, typer.Option(metavar="DIR|BUCKET", help="A new folder or prefix, for a copy of the files.")
+    ],
     comment: RequiredComment,
     json: Json = False,
 ) -> None:
@@ -111,8 +116,8 @@ def snapshot(
     as_of: AsOf = None,
     timezone: Timezone = None,
     to_store: Annotated[
-        Path | None,
-        typer.Option(metavar="DIR", help="The folder of the stored files; default: store beside FILE."),
+        str | None,
+        typer.Option(metavar="DIR|BUCKET", help="The place of the stored files; default: store beside FILE."),
     ] = None,
     experiment: Annotated[
         list[str] | None,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -20,8 +19,10 @@ _LINES_SHOWN = 100
 def repair(
     ctx: Context,
     source: Annotated[
-        Path,
-        typer.Option("--from", metavar="DIR", help="A backup, or the store of any copy of the registry."),
+        str,
+        typer.Option(
+            "--from", metavar="DIR|BUCKET", help="A backup, or the store of any copy of the registry."
+        ),
     ],
     everything: Annotated[
         bool, typer.Option("--all", help="Bring also what a partial snapshot has left out.")

@@ -1,5 +1,6 @@
-"""Places that keep the files of a store, by their keys: a folder."""
+"""Places that keep the files of a store, by their keys: folders and buckets."""
 
+from registry.storage.diskless import Diskless
 from registry.storage.folder import Folder, LooseLinkError
 from registry.storage.interface import (
     ANY,
@@ -11,12 +12,14 @@ from registry.storage.interface import (
     Storage,
     Unchanged,
 )
-from registry.storage.places import Place, open_storage, parse_place
-from registry.storage.sources import FileSource
+from registry.storage.places import BucketPlace, Place, is_bucket, open_storage, parse_place
+from registry.storage.sources import FileSource, other_source_error
 
 __all__ = [
     "ANY",
+    "BucketPlace",
     "Condition",
+    "Diskless",
     "Document",
     "Entry",
     "FileSource",
@@ -27,6 +30,8 @@ __all__ = [
     "Source",
     "Storage",
     "Unchanged",
+    "is_bucket",
     "open_storage",
+    "other_source_error",
     "parse_place",
 ]
