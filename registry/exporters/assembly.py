@@ -56,7 +56,7 @@ class Assembly:
     blake3_by_sha256
         The digests to verify the files by; a file without one is verified by its SHA-256.
     read_ahead
-        Whether a thread reads the next part while one is used.
+        Whether a thread reads the next part while one is used; several do in any case where the store is far.
     slots
         The panels along the second axis, None for an absent one, whose values are zeros; by default all in order.
     """
@@ -108,13 +108,11 @@ class Assembly:
         CorruptionError
             A file is missing or damaged; object, panel and version are named.
         """
-        buffers = cycle([np.empty(self.shape[2:], self.kind.dtype) for _ in range(1 + self.read_ahead)])
+        # Where answers are waited for, several parts are asked for at once, whatever the processors do.
+        threads = self.store.requests if self.store.requests > 1 else int(self.read_ahead)
+        buffers = cycle([np.empty(self.shape[2:], self.kind.dtype) for _ in range(1 + threads)])
         tasks = zip(self._part_indices(gain_ranges), buffers, strict=False)
-        return (
-            map_in_threads(self._read_part, tasks, threads=1)
-            if self.read_ahead
-            else map(self._read_part, tasks)
-        )
+        return map_in_threads(self._read_part, tasks, threads) if threads else map(self._read_part, tasks)
 
     def build_read_tasks(
         self, whole: NDArray[Any], gain_ranges: Container[int] | None = None
@@ -208,7 +206,8 @@ def read_arrays(assemblies: Sequence[Assembly]) -> dict[str, NDArray[Any]]:
     arrays = [np.empty(assembly.shape, assembly.kind.dtype) for assembly in assemblies]
     tasks = map(Assembly.build_read_tasks, assemblies, arrays)
     with name_missing_in(assemblies):
-        parallel_for_each(lambda read: read(), chain.from_iterable(tasks))
+        threads = max((assembly.store.threads for assembly in assemblies), default=1)
+        parallel_for_each(lambda read: read(), chain.from_iterable(tasks), threads)
     names = [assembly.kind.calibration_type for assembly in assemblies]
     return dict(zip(names, arrays, strict=True))
 

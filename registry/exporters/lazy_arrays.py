@@ -118,7 +118,9 @@ class LazyArray(NDArrayOperatorsMixin):
         chosen = replace(self._assembly, slots=tuple(places[index] for index in panels))
         array = np.empty((len(gain_ranges), len(panels), *self.shape[2:]), self.dtype)
         with name_missing_in([chosen], gain_ranges):
-            parallel_for_each(lambda read: read(), chosen.build_read_tasks(array, gain_ranges))
+            parallel_for_each(
+                lambda read: read(), chosen.build_read_tasks(array, gain_ranges), chosen.store.threads
+            )
         return array
 
 

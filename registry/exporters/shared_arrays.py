@@ -89,7 +89,7 @@ def _write_array(assembly: Assembly, content: ArrayContent, entry: NewEntry) -> 
         starts[place] = part.start
 
     with name_missing_in([assembly]):
-        parallel_for_each(lambda read: read(), assembly.build_part_tasks(write))
+        parallel_for_each(lambda read: read(), assembly.build_part_tasks(write), assembly.store.threads)
     entry.write_at(content.size, encode_record(content, starts))
 
 
