@@ -22,6 +22,12 @@ def serve(
     public: Annotated[
         bool, typer.Option("--public", help="Leave out authors, hosts, commands and paths.")
     ] = False,
+    redirects: Annotated[
+        bool,
+        typer.Option(
+            "--redirect", help="Let clients get stored files from the bucket, by URLs that it signed."
+        ),
+    ] = False,
     token_file: Annotated[
         Path | None,
         typer.Option(metavar="FILE", help="Answer only requests that bear the token in this file."),
@@ -40,7 +46,7 @@ def serve(
 
     settings = find_settings(ctx.obj.database, ctx.obj.store)
     digest = None if token_file is None else sha256_of(read_token(token_file).encode())
-    options = Options(public=public, token_sha256=digest)
+    options = Options(public=public, token_sha256=digest, redirects=redirects)
 
     def announce(address: str) -> None:
         output.print_text(f"{address}  (Ctrl-C ends it)")

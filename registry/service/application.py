@@ -10,7 +10,7 @@ from urllib.parse import urlencode
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
-from starlette.responses import FileResponse, Response
+from starlette.responses import FileResponse, RedirectResponse, Response
 from starlette.routing import Route
 
 from registry.api.drawings import DRAWINGS, Drawing
@@ -28,6 +28,7 @@ from registry.service.kept_answers import EncodedAnswer
 from registry.service.objects import (
     UnsatisfiableRangeError,
     build_headers,
+    build_streamed_response,
     find_object,
     parse_range,
 )
@@ -227,7 +228,8 @@ class _Answers:
         """Send a stored file, whole or a range of it."""
         _read_query(request, set())
         sha256 = parse_sha256(request.path_params["sha256"])
-        path, status = await self._state.look_up(lambda: find_object(self._state.store, sha256))
+        store, redirects = self._state.store, self._state.options.redirects
+        stored = await self._state.look_up(lambda: find_object(store, sha256, redirects=redirects))
         headers = build_headers(sha256) | {
             "cache-control": self._encoder.limit_keeping(IMMUTABLE),
             **{name.decode(): value.decode() for name, value in list_safe_headers()},
@@ -235,13 +237,21 @@ class _Answers:
         if is_known(request.scope["headers"], headers["etag"].encode()):
             return Response(status_code=304, headers=headers)
         try:
-            part = parse_range(request.scope["headers"], status.st_size)
+            part = parse_range(request.scope["headers"], stored.size)
         except UnsatisfiableRangeError as error:
-            more = ((b"content-range", f"bytes */{status.st_size}".encode()),)
+            more = ((b"content-range", f"bytes */{stored.size}".encode()),)
             return respond(self._encoder.encode_refusal(error, status=416, more=more))
-        _state_range(request, part, headers["etag"])
         media_type = "application/octet-stream"
-        return FileResponse(path, headers=headers, media_type=media_type, stat_result=status)
+        if stored.path is not None:
+            _state_range(request, part, headers["etag"])
+            return FileResponse(
+                stored.path, headers=headers, media_type=media_type, stat_result=stored.status
+            )
+        if stored.url is not None and request.method == "GET":
+            return RedirectResponse(stored.url, headers={**headers, "cache-control": "no-store"})
+        stated = request.headers.getlist("if-range")
+        part = part if all(value == headers["etag"] for value in stated) else None
+        return build_streamed_response(store, sha256, stored.size, part, headers)
 
     async def send_document(self, request: Request) -> Response:
         """Send the OpenAPI document."""

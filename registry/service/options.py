@@ -28,6 +28,8 @@ class Options:
         How many requests for pictures may wait, or be drawn; more are refused. One is drawn at a time.
     silent_seconds
         How long a client may take nothing of its answer, until it is cut off.
+    redirects
+        Let who asks for a stored file get it from the bucket, where the store is one.
     counts
         The folder in which all workers of a server count; None for one that counts alone.
     """
@@ -39,4 +41,5 @@ class Options:
     kept_bytes: int = 16 << 20
     drawings: int = 16
     silent_seconds: int = 60
+    redirects: bool = False
     counts: str | None = None
