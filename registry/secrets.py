@@ -34,7 +34,7 @@ _URL_OPTIONS = ("database", "to")
 _URL_VERBS = ("mirror",)
 _TEXT_OPTIONS = ("comment",)
 # The options whose values may be the URLs of buckets.
-_STORE_OPTIONS = ("--store", "--to-store", "--from", "--from-store")
+_STORE_OPTIONS = ("store", "to-store", "from", "from-store")
 _BUCKET = "s3://"
 # Short options, which may be written together and with their value, -nm TEXT or -mTEXT; -m is --comment, -o --output.
 _SHORT_COMMENT = re.compile("-[a-ln-z]*?m(?P<value>.*)", re.DOTALL)
