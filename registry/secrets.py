@@ -154,7 +154,7 @@ def find_misplaced_url(words: Sequence[str]) -> str | None:
         if _has_credentials(word):
             return ""
         is_expected = word.startswith(_SQLITE_PREFIX) or (
-            option in _STORE_OPTIONS and word.startswith(_BUCKET)
+            option.removeprefix("--") in _STORE_OPTIONS and word.startswith(_BUCKET)
         )
         if scheme is not None and not is_expected:
             return scheme[0]

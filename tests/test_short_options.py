@@ -56,3 +56,12 @@ def test_a_url_after_the_letter_of_a_folder_is_neither_used_nor_shown() -> None:
     for words in (["-o", "postgresql://ana:S3cret@h/db"], ["-fopostgresql://ana:S3cret@h/db"]):
         assert find_misplaced_url(words) == ""
         assert "S3cret" not in " ".join(mask_words(words))
+
+
+@pytest.mark.parametrize("option", ["--store", "--to-store", "--from", "--from-store"])
+def test_a_bucket_is_expected_where_a_store_is_named_and_without_credentials(option: str) -> None:
+    for words in ([option, "s3://bucket/x"], [f"{option}=s3://bucket/x"]):
+        assert find_misplaced_url(["verify", *words]) is None
+    for words in ([option, "s3://key:S3cret@bucket/x"], [f"{option}=s3://key:S3cret@bucket/x"]):
+        assert find_misplaced_url(["verify", *words]) == ""
+    assert find_misplaced_url(["verify", option, "http://host/x"]) == "http://"
