@@ -4,6 +4,7 @@ import math
 import signal
 import subprocess
 import sys
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -27,7 +28,7 @@ from registry.errors import (
     RequestError,
     UnavailableError,
 )
-from registry.heads import HeadFile, StoreHead
+from registry.heads import Head, HeadFile, StoreHead
 from registry.records import Followed
 from registry.service.options import Options
 from testing.panels import PANEL_A, PANEL_B, PANEL_C, write_panel_folder
@@ -519,3 +520,60 @@ def test_a_mirror_is_followed_again_and_again(
         next(iterate_mirror(location.database, small.database, small.store, every=0.0))
     missing = RegistryLocation.in_folder(tmp_path / "missing")
     assert isinstance(next(iterate_mirror(missing.database, small.database, small.store, every=0.001)), str)
+
+
+def test_mirrors_follow_while_writers_write(location: RegistryLocation, small: RegistryLocation) -> None:
+    panels = [PANEL_A, *(PANEL_A.replace("b0", f"{number:02x}") for number in range(1, 12))]
+    heads: list[Head] = []
+
+    def write(names: list[str]) -> None:
+        with location.open() as registry:
+            for name in names:
+                registry.panels.add(name)
+
+    def keep_following(writing: list[Future[None]]) -> None:
+        while not all(future.done() for future in writing):
+            followed = follow(location, small)
+            heads.append(Head(followed.revision, followed.seal))
+
+    follow(location, small)
+    with ThreadPoolExecutor(4) as pool:
+        writing = [pool.submit(write, panels[start::2]) for start in range(2)]
+        following = [pool.submit(keep_following, writing) for _ in range(2)]
+        for future in [*writing, *following]:
+            future.result()
+    assert follow(location, small).revision == len(panels)
+    assert_same(location, small)
+    with small.open() as mirror:
+        assert [head for head in heads if head.number and head != mirror.find_head(head.number)] == []
+
+
+@pytest.mark.slow
+@pytest.mark.sqlite_suffices
+def test_a_mirror_that_follows_for_ever_ends_cleanly(
+    location: RegistryLocation, registry: Registry, small: RegistryLocation
+) -> None:
+    registry.panels.add(PANEL_A)
+    command = [sys.executable, "-m", "registry", "--database", small.database, "--store", str(small.store)]
+    command += ["mirror", location.database, "--from-store", str(location.store), "--every", "60"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "revision 1  1 revision, 0 files\n"
+        process.send_signal(signal.SIGTERM)
+        _, message = process.communicate(timeout=60)
+    assert process.returncode == 143
+    assert message == "interrupted; the mirror has revision 1; the same command goes on\n"
+
+
+def test_the_password_of_the_registry_that_is_followed_is_not_kept(
+    request: pytest.FixtureRequest, small: RegistryLocation, tmp_path: Path
+) -> None:
+    url = request.getfixturevalue("empty_postgres")
+    upstream = RegistryLocation(url.replace("postgres:@", "postgres:hunter22@"), tmp_path / "store")
+    create_registry(upstream.database, upstream.store)
+    assert "hunter22" in upstream.database
+    assert "hunter22" not in repr(follow(upstream, small))
+    assert small.file is not None
+    assert b"hunter22" not in small.file.read_bytes()
+    state = read_status(small.database, small.store)
+    assert "hunter22" not in repr(state)

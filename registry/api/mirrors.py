@@ -37,7 +37,7 @@ from registry.settings import Settings, find_settings, mask_database_url, refuse
 from registry.store import ContentStore
 
 _BATCH_SIZE = 32 << 20  # characters, in one transaction
-_BATCH_REVISIONS = 5000
+_BATCH_REVISIONS = 10_000
 _BATCH_FILES = 1000
 
 
