@@ -14,6 +14,7 @@ from pathlib import Path
 import msgspec
 
 from benchmarks import (
+    buckets,
     consequences,
     delivering,
     exports,
@@ -51,6 +52,7 @@ GROUPS: dict[str, Callable[[Bench], Iterator[Row]]] = {
     "mirror": mirroring.measure_mirrors,
     "import": importing.measure_import,
     "start": startup.measure_start_up,
+    "store": buckets.measure_stores,
     "service": serving.measure_service,
     "proxies": proxies.measure_proxies,
 }
