@@ -198,6 +198,9 @@ def test_a_mirror_of_a_mirror_follows_too(
     follow(small, second)
     assert_same(location, second)
     assert_same(location, third)
+    with serve_in_thread(third) as last:
+        status = read_status(last)
+    assert (status.revision, status.refusal, status.problems) == (2, None, ())
     assert follow(location, third).upstream != url  # another registry of the same history
     with third.open() as mirror:
         assert mirror.closure is not None

@@ -33,7 +33,8 @@ def find_service_status(
             state: RegistryState | None = None
             with suppress(OfflineError):  # what is not of one revision is not known then
                 newest = registry.log(limit=1)
-                exports = registry.exports.list(limit=compared)
+                if registry.closure is None or registry.closure.reason != "mirror":  # which has none
+                    exports = registry.exports.list(limit=compared)
                 state = registry._backend.answer(describe_state, as_of=registry.pin)  # noqa: SLF001 - of this package
             return (
                 replace(
