@@ -277,7 +277,7 @@ class _Following:
             database=mask_database_url(self.settings.database),
             store=str(self.settings.store),
             revisions=self.revisions,
-            rows=self.rows,
+            rows=dict(sorted(self.rows.items())),
             files=0 if files is None else files.copied,
             files_there=0 if files is None else files.already_present,
             with_files=files is not None,

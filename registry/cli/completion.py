@@ -34,6 +34,7 @@ FREE_METAVARS = {
     "SCHEMA",
     "T",
     "TEXT",
+    "SECONDS",
     "URL",
 }
 """Parameters for which nothing is offered."""
