@@ -165,15 +165,15 @@ def test_a_backup_is_of_one_moment_while_writers_work(
 ) -> None:
     registry.panels.add(PANEL_A, alias="M068")
     before = read_facts(location.database)
-    insert, written = transfer._insert, []
+    insert, written = transfer.insert_rows, []
 
-    def meanwhile(connection: sa.Connection, table: sa.Table, batches: Any) -> None:
-        if table.name == "revision":  # the first of the tables that grow
+    def meanwhile(connection: sa.Connection, table: str, columns: Any, batches: Any) -> None:
+        if table == "revision":  # the first of the tables that grow
             with location.open() as other:
                 written.append(other.panels.add(PANEL_B, alias="M088").revision)
-        insert(connection, table, batches)
+        insert(connection, table, columns, batches)
 
-    monkeypatch.setattr(transfer, "_insert", meanwhile)
+    monkeypatch.setattr(transfer, "insert_rows", meanwhile)
     done = registry.backup(folder)
     monkeypatch.undo()
     assert (done.revision, written) == (1, [2])

@@ -261,13 +261,13 @@ def test_a_move_whose_rows_differ_is_rolled_back(
     location = sqlite_location
     with location.open() as registry:
         registry.panels.add(PANEL_A)
-    insert = transfer._insert
+    insert = transfer.insert_rows
 
-    def losing(connection: sa.Connection, table: sa.Table, batches: object) -> None:
-        batches = [[row for row in batch if table.name != "panel"] for batch in batches]  # type: ignore[attr-defined]
-        insert(connection, table, [batch for batch in batches if batch])
+    def losing(connection: sa.Connection, table: str, columns: Any, batches: Any) -> None:
+        batches = [[row for row in batch if table != "panel"] for batch in batches]
+        insert(connection, table, columns, [batch for batch in batches if batch])
 
-    monkeypatch.setattr(transfer, "_insert", losing)
+    monkeypatch.setattr(transfer, "insert_rows", losing)
     _assert_refused(location, ConflictError, target)  # as if a trigger there did it
     monkeypatch.undo()
     _move(location, target)
