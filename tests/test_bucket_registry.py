@@ -7,7 +7,9 @@ import sqlite3
 import subprocess
 import sys
 from collections.abc import Iterator
+from concurrent.futures import ProcessPoolExecutor
 from contextlib import suppress
+from multiprocessing import get_context
 from pathlib import Path
 
 import numpy as np
@@ -46,7 +48,7 @@ from testing.buckets import (
 )
 from testing.panels import PANEL_A, PANEL_B, write_panel_folder
 from testing.registries import RegistryLocation
-from testing.services import serve_in_thread
+from testing.services import run_server, serve_in_thread
 from tests.refusals import assert_refused
 
 pytestmark = [pytest.mark.small_panels, pytest.mark.slow]
@@ -234,6 +236,33 @@ def test_a_service_sends_objects_of_a_bucket_or_sends_clients_to_it_without_thei
         monkeypatch.setenv("CALREG_TOKEN_FILE", str(token))
         with open_registry(address) as remote:
             assert remote.constants(PANEL_A, at=AT)["pixel_gain"].tobytes() == expected
+
+
+def test_the_command_serves_a_bucket_from_workers_that_were_forked(
+    registry: Registry, url: str, place: str
+) -> None:
+    expected = registry.constants(PANEL_A, at=AT)["pixel_gain"].tobytes()
+    location = RegistryLocation(url, parse_place(place))  # type: ignore[arg-type]
+    with run_server(location, "--workers", "2") as (address, process):
+        for _ in range(4):
+            with open_registry(address) as remote:
+                assert remote.constants(PANEL_A, at=AT)["pixel_gain"].tobytes() == expected
+        assert process.poll() is None
+
+
+def _read_owner(place: str) -> str | None:
+    return ContentStore(parse_place(place)).read_owner()
+
+
+def test_a_fork_of_a_process_that_used_a_bucket_is_refused_and_a_new_process_is_not(
+    registry: Registry, place: str
+) -> None:
+    with ProcessPoolExecutor(1, mp_context=get_context("fork")) as forked:
+        answer = forked.submit(_read_owner, place)
+        with assert_refused(UnavailableError, place, path=place):
+            answer.result(timeout=60)
+    with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as spawned:
+        assert spawned.submit(_read_owner, place).result(timeout=60) == registry.id
 
 
 # Servers that are not as they should be

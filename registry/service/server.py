@@ -7,8 +7,10 @@ import os
 import socket
 import tempfile
 from collections.abc import Callable
+from concurrent.futures import ProcessPoolExecutor
 from contextlib import suppress
 from dataclasses import replace
+from multiprocessing import get_context
 
 import msgspec
 
@@ -50,8 +52,7 @@ def serve(
     granian = import_extra("granian", "serve", "granian, which serves, is not installed")
     import_extra("starlette", "serve", "starlette, which the service is made with, is not installed")
     import_extra("jinja2", "serve", "jinja2, which its pages are made with, is not installed")
-    with open_to_serve(settings) as registry:  # what is wrong is said here, not by every worker
-        read_present_state(registry)
+    _check(settings)  # what is wrong is said here, not by every worker
     address = _find_address(host, port)
     _allow_many_connections()
     from granian.constants import HTTPModes, Interfaces, RuntimeModes
@@ -84,6 +85,17 @@ def serve(
             server.serve()
         except SystemExit:  # of granian, when workers end again and again
             raise UnavailableError("the workers of the service end as soon as they begin") from None
+
+
+def _check(settings: Settings) -> None:
+    """Open the registry in a process of its own: the library of buckets does not survive that workers are forked."""
+    with ProcessPoolExecutor(1, mp_context=get_context("fork")) as checker:
+        checker.submit(_open_and_close, settings).result()
+
+
+def _open_and_close(settings: Settings) -> None:
+    with open_to_serve(settings) as registry:
+        read_present_state(registry)
 
 
 def _find_address(host: str, port: int) -> str:

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 
 _PIECE_SIZE = 1 << 20
 _RETRIES = 4
+_user: int | None = None  # the process that has begun to use the library
 _RETRY_SECONDS, _CONNECT_SECONDS, _SILENCE_SECONDS, _REQUEST_SECONDS = 45, 5, 15, 120
 
 
@@ -42,7 +43,7 @@ class Bucket(Diskless):
     def __init__(self, place: BucketPlace) -> None:
         super().__init__(str(place))
         self._place = place
-        self._client: tuple[int, Any] | None = None
+        self._client: Any = None
         self._honours_conditions = False
 
     def __reduce__(self) -> tuple[type[Bucket], tuple[BucketPlace]]:
@@ -214,17 +215,30 @@ class Bucket(Diskless):
     # Requests.
 
     def _call(self, name: str, *arguments: Any, **options: Any) -> Any:
+        self._refuse_fork()
         location = self.locate(str(arguments[0])) if arguments else self.place
         with translate_bucket_errors(self._library, location):
             return getattr(self._library, name)(self._connect(), *arguments, **options)
+
+    def _refuse_fork(self) -> None:
+        """Refuse a process that was forked from one in which the library has its threads: it would wait for ever."""
+        global _user  # noqa: PLW0603 - the library has one set of threads for all of the process
+        if _user is None:
+            _user = os.getpid()
+        elif _user != os.getpid():
+            raise UnavailableError(
+                f"the store {self.place!r} cannot be used here: this process is a fork of one that used a bucket, and"
+                " has none of its threads; start processes by 'spawn', or fork them before the first use",
+                path=self.place,
+            )
 
     @property
     def _library(self) -> Any:
         return import_extra("obstore", "s3", "obstore, which a store in a bucket needs, is not installed")
 
     def _connect(self) -> Any:
-        """Return the library's store of this process: connections do not survive a fork."""
-        if self._client is None or self._client[0] != os.getpid():
+        """Return the library's store, which is made when it is first needed."""
+        if self._client is None:
             store = import_extra(
                 "obstore.store", "s3", "obstore, which a store in a bucket needs, is not installed"
             )
@@ -247,8 +261,8 @@ class Bucket(Diskless):
                 },
                 **options,
             )
-            self._client = os.getpid(), client
-        return self._client[1]
+            self._client = client
+        return self._client
 
 
 class _BucketSource:
