@@ -37,6 +37,7 @@ from registry.heads import Head, HeadFile, StoreHead
 from registry.service.options import Options
 from registry.settings import find_settings
 from registry.storage import BucketPlace, parse_place
+from registry.storage.profiles import find_options
 from registry.store import ContentStore
 from registry.tokens import read_token
 from testing.buckets import (
@@ -395,6 +396,36 @@ def test_a_profile_in_the_files_of_aws_is_used(
     config.write_text("[profile nobody]\nrole_arn = arn:aws:iam::1:role/x\n")
     with assert_refused(UnavailableError, "role_arn"):
         open_registry(url, place)
+
+
+@pytest.mark.parametrize(
+    ("variable", "value"),
+    [
+        ("AWS_SECRET_ACCESS_KEY", "secret\n"),
+        ("AWS_ACCESS_KEY_ID", "kéy"),
+        ("AWS_SESSION_TOKEN", "to\x7fken"),
+        ("AWS_REGION", "eu west"),
+        ("AWS_ENDPOINT_URL", "objects.example.org"),
+        ("AWS_ENDPOINT_URL", "ftp://objects.example.org"),
+        ("AWS_ENDPOINT_URL", "http://user:secret@objects.example.org"),
+        ("AWS_ENDPOINT_URL", "http://127.0.0.1:99999"),
+        ("AWS_ENDPOINT_URL", "http://[::::]:1"),
+        ("AWS_ENDPOINT_URL", "http://[::1"),
+    ],
+)
+def test_what_cannot_be_in_a_request_is_refused_and_not_repeated(
+    variable: str, value: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, sound in (("AWS_ACCESS_KEY_ID", "key"), ("AWS_SECRET_ACCESS_KEY", "secret"), (variable, value)):
+        monkeypatch.setenv(name, sound)
+    with assert_refused(UnavailableError, variable) as caught:
+        ContentStore(parse_place("s3://files/odd")).read_owner()
+    assert value not in str(caught.value)
+
+
+def test_a_server_with_an_address_of_version_6_can_be_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AWS_ENDPOINT_URL", "http://[::1]:8333/objects")
+    assert find_options()["endpoint"] == "http://[::1]:8333/objects"
 
 
 def test_without_obstore_a_bucket_is_refused_with_what_to_install(

@@ -30,6 +30,7 @@ from registry.importers.panel_folders import check_tree, read_panel_folder
 from registry.importers.tree_aliases import plan_aliases
 from registry.parallel import no_progress
 from registry.settings import network_file_system
+from registry.storage.profiles import parse_section
 from testing.panels import PANEL_A, use_small_panels
 
 _TABLE = """\
@@ -82,6 +83,11 @@ def _write_input(folder: Path, name: str, data: bytes) -> Path:
     path = folder / name
     path.write_bytes(data)
     return path
+
+
+def _feed_profiles(folder: Path, data: bytes) -> None:
+    settings = call_parser(lambda: parse_section(data, "default", folder / "config"))
+    assert settings is None or all(type(value) is str for value in settings.values())
 
 
 def _feed_configuration(folder: Path, data: bytes) -> None:
@@ -313,6 +319,16 @@ FILE_TARGETS = [
         _feed_gain_maps,
         _make_gain_maps_seeds,
         (f"{_IMPORTERS}gain_maps", f"{_IMPORTERS}gain_map_layouts"),
+    ),
+    Target(
+        "profiles",
+        _feed_profiles,
+        lambda _: [
+            b"[default]\naws_access_key_id = AKIA\naws_secret_access_key = x%y\nregion=eu\n",
+            b"[profile lab]\nrole_arn = arn:aws\n\n[default]\nendpoint_url = http://127.0.0.1:8333\n  more\n",
+            b"[default]\nregion\n[default]\n",
+        ],
+        ("registry.storage.profiles",),
     ),
     Target(
         "configuration",
