@@ -83,7 +83,8 @@ def test_a_document_quotes_the_seal_of_its_revision(
         assert f"revision 2:{seal[:16]}" in text
     assert seal in calreg.run("provenance", "show", str(export.path)).stdout
     trail = json.loads(prov_json.build_prov_json(document))
-    assert trail["activity"]["calreg:export"]["calreg:seal"] == seal
+    (export_trail,) = (facts for name, facts in trail["activity"].items() if ":export-" in name)
+    assert export_trail["calreg:seal"] == seal
     assert held.to_xarray().attrs["seal"] == seal
 
 

@@ -107,7 +107,7 @@ def test_the_head_of_an_answer_has_no_body(client: Client) -> None:
         ("/v1/r/{pin}/versions/99", 404, 3),
         ("/v1/r/{pin}/versions/1.5", 400, 2),
         ("/v1/r/{pin}/versions/1/2", 400, 2),
-        ("/v1/r/{pin}/versions/99999999999999999999", 400, 2),
+        ("/v1/r/{pin}/versions/99999999999999999999", 404, 3),
         ("/v1/r/{pin}/versions?limit=0", 400, 2),
         ("/v1/r/{pin}/versions?withdrawn=yes", 400, 2),
         ("/v1/r/{pin}/versions?after=99", 404, 3),
