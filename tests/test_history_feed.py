@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import jsonschema_rs
+import jsonschema
 import pytest
 import sqlalchemy as sa
 import urllib3
@@ -175,7 +175,7 @@ def test_the_schema_of_a_page_is_that_of_its_revisions(
         described = openapi["paths"]["/v1/history"]["get"]
         assert [row["name"] for row in described["parameters"]] == ["after", "skip", "limit", "as_of"]
         schema = described["responses"]["200"]["content"]["application/json"]["schema"]
-        validator = jsonschema_rs.Draft202012Validator({**schema, "components": openapi["components"]})
+        validator = jsonschema.Draft202012Validator({**schema, "components": openapi["components"]})
         page = feed.ask("/v1/history").json()
         validator.validate(page)
         for key in page["revisions"][0]:
