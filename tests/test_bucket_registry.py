@@ -36,7 +36,7 @@ from registry.errors import (
 from registry.heads import Head, HeadFile, StoreHead
 from registry.service.options import Options
 from registry.settings import find_settings
-from registry.storage import BucketPlace, parse_place
+from registry.storage import BucketPlace, open_storage, parse_place
 from registry.storage.profiles import find_options
 from registry.store import ContentStore
 from registry.tokens import read_token
@@ -255,13 +255,18 @@ def _read_owner(place: str) -> str | None:
     return ContentStore(parse_place(place)).read_owner()
 
 
+def _list_files(place: str) -> list[str]:
+    return open_storage(parse_place(place)).list_keys()
+
+
 def test_a_fork_of_a_process_that_used_a_bucket_is_refused_and_a_new_process_is_not(
     registry: Registry, place: str
 ) -> None:
     with ProcessPoolExecutor(1, mp_context=get_context("fork")) as forked:
-        answer = forked.submit(_read_owner, place)
-        with assert_refused(UnavailableError, place, path=place):
-            answer.result(timeout=60)
+        for ask in (_read_owner, _list_files):
+            answer = forked.submit(ask, place)
+            with assert_refused(UnavailableError, place, path=place):
+                answer.result(timeout=60)
     with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as spawned:
         assert spawned.submit(_read_owner, place).result(timeout=60) == registry.id
 

@@ -22,9 +22,7 @@ from registry.permissions import list_log_files
 from registry.service.kept_answers import KeptAnswers
 
 _MOMENT = 1.0  # seconds
-_GLANCE = (
-    0.001  # seconds between two looks at the files of SQLite, which take a tenth of an answer that is kept
-)
+_GLANCE = 0.001  # seconds between two looks at the files of SQLite, a tenth of the time of a kept answer
 
 
 @dataclass(frozen=True, slots=True)

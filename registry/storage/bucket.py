@@ -215,7 +215,6 @@ class Bucket(Diskless):
     # Requests.
 
     def _call(self, name: str, *arguments: Any, **options: Any) -> Any:
-        self._refuse_fork()
         location = self.locate(str(arguments[0])) if arguments else self.place
         with translate_bucket_errors(self._library, location):
             return getattr(self._library, name)(self._connect(), *arguments, **options)
@@ -238,6 +237,7 @@ class Bucket(Diskless):
 
     def _connect(self) -> Any:
         """Return the library's store, which is made when it is first needed."""
+        self._refuse_fork()
         if self._client is None:
             store = import_extra(
                 "obstore.store", "s3", "obstore, which a store in a bucket needs, is not installed"
