@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import io
 import os
+import sys
 from collections.abc import Callable, Hashable, Iterator
 from contextlib import AbstractContextManager, suppress
 from datetime import timedelta
@@ -29,7 +30,7 @@ from registry.storage.sources import other_source_error
 if TYPE_CHECKING:
     from registry.storage.places import BucketPlace
 
-_PIECE_SIZE = 1 << 20
+_PIECE_SIZE = 1 << 16  # about what one read of a socket has: more is joined by one more copy
 _RETRIES = 4
 _user: int | None = None  # the process that has begun to use the library
 _RETRY_SECONDS, _CONNECT_SECONDS, _SILENCE_SECONDS, _REQUEST_SECONDS = 45, 5, 15, 120
@@ -302,29 +303,24 @@ class _Body(io.BufferedIOBase):
         """Fill a buffer as far as there are bytes; return their number."""
         wanted = memoryview(buffer).cast("B")
         filled = 0
-        while filled < len(wanted) and self._has_more():
-            piece = self._rest[: len(wanted) - filled]
+        for piece in self._take(len(wanted)):
             wanted[filled : filled + len(piece)] = piece
             filled += len(piece)
-            self._rest = self._rest[len(piece) :]
         return filled
 
     def read(self, size: int | None = -1, /) -> bytes:
         """Return so many bytes, or all that come."""
-        pieces = []
-        while (size is None or size != 0) and self._has_more():
-            piece = self._rest if size is None or size < 0 else self._rest[:size]
-            pieces.append(bytes(piece))
-            self._rest = self._rest[len(piece) :]
-            if size is not None and size > 0:
-                size -= len(piece)
-        return b"".join(pieces)
+        return b"".join(self._take(sys.maxsize if size is None or size < 0 else size))
 
-    def _has_more(self) -> bool:
-        while not self._rest:
-            with self._translate():
-                piece = next(self._pieces, None)
-            if piece is None:
-                return False
-            self._rest = memoryview(piece)
-        return True
+    def _take(self, size: int) -> Iterator[memoryview]:
+        """Yield so many bytes, or all that come, in pieces that are not copied."""
+        while size:
+            if not self._rest:
+                with self._translate():
+                    piece = next(self._pieces, None)
+                if piece is None:
+                    return
+                self._rest = memoryview(piece)
+            piece, self._rest = self._rest[:size], self._rest[size:]
+            size -= len(piece)
+            yield piece
