@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import tracemalloc
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -118,3 +119,12 @@ def test_an_export_has_a_few_files_in_memory_and_not_an_array(opened: Registry, 
     finally:
         tracemalloc.stop()
     assert peak < 12 << 20
+
+
+@pytest.mark.parametrize(("simultaneous", "buffers"), [(1, 5), (2, 3), (9, 2)])
+def test_arrays_that_are_read_at_the_same_time_share_the_requests_of_a_far_store(
+    gain: Assembly, monkeypatch: pytest.MonkeyPatch, simultaneous: int, buffers: int
+) -> None:
+    monkeypatch.setattr(type(gain.store.storage), "requests", 4)
+    parts = replace(gain, simultaneous=simultaneous).read_parts()
+    assert len({part.array.ctypes.data for part in parts}) == buffers

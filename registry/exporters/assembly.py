@@ -57,6 +57,8 @@ class Assembly:
         The digests to verify the files by; a file without one is verified by its SHA-256.
     read_ahead
         Whether a thread reads the next part while one is used; several do in any case where the store is far.
+    simultaneous
+        How many arrays are read at the same time: they share the requests of a store that is far.
     slots
         The panels along the second axis, None for an absent one, whose values are zeros; by default all in order.
     """
@@ -67,6 +69,7 @@ class Assembly:
     store: ContentStore
     blake3_by_sha256: Mapping[str, str] = field(default_factory=dict)
     read_ahead: bool = True
+    simultaneous: int = 1
     slots: tuple[InputPanel | None, ...] | None = None
 
     @property
@@ -109,7 +112,8 @@ class Assembly:
             A file is missing or damaged; object, panel and version are named.
         """
         # Where answers are waited for, several parts are asked for at once, whatever the processors do.
-        threads = self.store.requests if self.store.requests > 1 else int(self.read_ahead)
+        requests = self.store.requests
+        threads = max(1, requests // self.simultaneous) if requests > 1 else int(self.read_ahead)
         buffers = cycle([np.empty(self.shape[2:], self.kind.dtype) for _ in range(1 + threads)])
         tasks = zip(self._part_indices(gain_ranges), buffers, strict=False)
         return map_in_threads(self._read_part, tasks, threads) if threads else map(self._read_part, tasks)

@@ -134,7 +134,8 @@ def write_parallel(
     def write(assembly: Assembly) -> Output:
         name = names[assembly.kind.calibration_type]
         with target.open_file(name) as file:
-            for chunk in generate_chunks(replace(assembly, read_ahead=read_ahead), advance):
+            own = replace(assembly, read_ahead=read_ahead, simultaneous=len(assemblies))
+            for chunk in generate_chunks(own, advance):
                 file.write(chunk)
             file.sync()
         return assembly.describe_output(path=name, sha256=file.sha256, size=file.size)
