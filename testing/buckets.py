@@ -1,4 +1,4 @@
-"""Real servers of objects for tests: SeaweedFS, others that ignore conditions, and a proxy that delays requests."""
+"""Real servers of objects for tests: SeaweedFS, and others that ignore conditions."""
 
 from __future__ import annotations
 
@@ -10,15 +10,15 @@ import socket
 import subprocess
 import sys
 import tempfile
-import threading
 import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator, Mapping
-from contextlib import ExitStack, closing, contextmanager, suppress
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from testing.delays import run_delaying_proxy
 from testing.servers import MissingProgramError
 
 _MAX_WAIT_SECONDS = 60
@@ -83,7 +83,7 @@ def run_seaweed() -> Iterator[BucketServer]:
             "master.volumeSizeLimitMB": 64,
             "volume.port": volume,
             "volume.port.grpc": volume_rpc,
-            "volume.max": 40,
+            "volume.max": 400,  # made when they are needed
             "volume.preStopSeconds": 0,
             "filer": "true",
             "filer.port": filer,
@@ -132,45 +132,8 @@ def run_localbucket() -> Iterator[BucketServer]:
 @contextmanager
 def delay_requests(server: BucketServer, seconds: float) -> Iterator[BucketServer]:
     """Run a proxy before a server that passes each request on so much later, as over a long line."""
-    target = server.endpoint.removeprefix("http://").rpartition(":")
-    upstream = target[0], int(target[2])
-    with ExitStack() as stack:
-        listener = stack.enter_context(closing(socket.create_server(("127.0.0.1", 0))))
-
-        def accept() -> None:
-            with suppress(OSError):
-                while True:
-                    client, _ = listener.accept()
-                    threading.Thread(target=_pass_on, args=(client, upstream, seconds), daemon=True).start()
-
-        threading.Thread(target=accept, daemon=True).start()
-        yield BucketServer(f"http://127.0.0.1:{listener.getsockname()[1]}", server.bucket)
-
-
-def _pass_on(client: socket.socket, upstream: tuple[str, int], seconds: float) -> None:
-    """Pass the bytes of a connection on, both ways; what the client says after a silence, later."""
-    with client, suppress(OSError), socket.create_connection(upstream) as server:
-        for one in (client, server):
-            one.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        answered = threading.Event()
-        answered.set()
-
-        def answer() -> None:
-            with suppress(OSError):
-                while piece := server.recv(1 << 18):
-                    answered.set()
-                    client.sendall(piece)
-            with suppress(OSError):
-                client.shutdown(socket.SHUT_RDWR)
-
-        threading.Thread(target=answer, daemon=True).start()
-        while piece := client.recv(1 << 18):
-            if answered.is_set():  # the first piece of a request, not the rest of one
-                answered.clear()
-                time.sleep(seconds)
-            server.sendall(piece)
-        with suppress(OSError):
-            server.shutdown(socket.SHUT_WR)
+    with run_delaying_proxy(int(server.endpoint.rpartition(":")[2]), seconds) as port:
+        yield BucketServer(f"http://127.0.0.1:{port}", server.bucket)
 
 
 def _find_ports(count: int) -> list[int]:
