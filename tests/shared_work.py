@@ -103,6 +103,8 @@ def share_migrations() -> None:
 
 def _dump_sqlite(connection: sa.Connection) -> Iterator[Statement]:
     """Yield the statements that make a database again; its triggers come after its rows."""
+    number = connection.exec_driver_sql("PRAGMA application_id").scalar_one()
+    yield f"PRAGMA application_id = {number}", ()
     query = "SELECT type, name, sql FROM sqlite_master WHERE sql IS NOT NULL ORDER BY rowid"
     objects = connection.exec_driver_sql(query).all()
     for kind in ("table", "index", "view", "trigger"):

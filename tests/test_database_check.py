@@ -58,7 +58,41 @@ _ANOTHER_TEXT = "the trigger version_update has "
 _ANOTHER_BODY = "the function calreg_withdraw() has another body than that of this software"
 _DIGEST = "ck_blob_sha256_is_digest CHECK (length(sha256) = 64 AND sha256 = lower(sha256))"
 
+OF_VIEWS = [
+    Damage("a dropped view", ["DROP VIEW v_runs"], "the view v_runs is missing"),
+    Damage(
+        "a changed view",
+        ["DROP VIEW v_runs", "CREATE VIEW v_runs AS SELECT run.experiment, run.number AS run FROM run"],
+        "the view v_runs has another text than that of this software",
+    ),
+    Damage(
+        "a table in place of a view",
+        ["DROP VIEW v_log", "CREATE TABLE v_log (revision INTEGER)"],
+        "the table v_log is not part of the schema",
+    ),
+]
+
 ON_POSTGRESQL = [
+    *OF_VIEWS,
+    Damage(
+        "a view of all versions",
+        [
+            """DO $$ BEGIN EXECUTE 'CREATE OR REPLACE VIEW v_validity AS '
+            || replace(pg_get_viewdef('v_validity'::regclass),
+                       'WHERE (version.withdrawn_in IS NULL)', 'WHERE (version.withdrawn_in IS NOT NULL)'); END $$"""
+        ],
+        "the view v_validity has another text than that of this software",
+    ),
+    Damage(
+        "a view with its reader's rights",
+        ["ALTER VIEW v_log SET (security_invoker = true)"],
+        "the view v_log has options security_invoker=true instead of none",
+    ),
+    Damage(
+        "a view that is not read anew",
+        ["DROP VIEW v_log", "CREATE MATERIALIZED VIEW v_log AS SELECT 1 AS revision"],
+        "the view v_log has kind materialized view instead of view",
+    ),
     Damage("an emptied function", [_body("RETURN NEW;")], _ANOTHER_BODY),
     Damage("a function that does nothing", [_body("RETURN NULL;")], _ANOTHER_BODY),
     Damage(
@@ -232,19 +266,23 @@ ON_POSTGRESQL = [
         ["ALTER TABLE run ADD COLUMN weather TEXT"],
         "the column run.weather is not part of the schema",
     ),
-    Damage("a dropped column", ["ALTER TABLE run DROP COLUMN end_at"], "the column run.end_at is missing"),
+    Damage(
+        "a dropped column",
+        ["ALTER TABLE configuration DROP COLUMN object_name"],
+        "the column configuration.object_name is missing",
+    ),
     Damage(
         "a changed type",
-        ["ALTER TABLE alias ALTER COLUMN m_number TYPE VARCHAR(80)"],
-        "the column alias.m_number has type VARCHAR(80) instead of VARCHAR(8)",
+        ["ALTER TABLE version ALTER COLUMN same_as TYPE VARCHAR(80)"],
+        "the column version.same_as has type VARCHAR(80) instead of VARCHAR(16)",
     ),
     Damage(
         "a type of somebody's",
         [
-            "CREATE DOMAIN short AS VARCHAR(8)",
-            "ALTER TABLE alias ALTER COLUMN m_number TYPE short",
+            "CREATE DOMAIN short AS VARCHAR(16)",
+            "ALTER TABLE version ALTER COLUMN same_as TYPE short",
         ],
-        "the column alias.m_number has type SHORT instead of VARCHAR(8)",
+        "the column version.same_as has type SHORT instead of VARCHAR(16)",
     ),
     Damage(
         "a column that takes NULL",
@@ -263,8 +301,8 @@ ON_POSTGRESQL = [
     ),
     Damage(
         "another order of texts",
-        ['ALTER TABLE version ALTER COLUMN kind TYPE VARCHAR(32) COLLATE "C"'],
-        "the column version.kind has collation C instead of default",
+        ['ALTER TABLE version ALTER COLUMN same_as TYPE VARCHAR(16) COLLATE "C"'],
+        "the column version.same_as has collation C instead of default",
     ),
     Damage("a dropped index", ["DROP INDEX uq_version_live"], "the index version.uq_version_live is missing"),
     Damage(
@@ -408,6 +446,17 @@ def _sqlite_rebuild(table: str, before: str, after: str) -> list[str]:
 
 
 ON_SQLITE = [
+    *OF_VIEWS,
+    Damage(
+        "an edited view",
+        _sqlite_rebuild("v_validity", "WHERE version.withdrawn_in IS NULL", "WHERE 1"),
+        "the view v_validity has another text than that of this software",
+    ),
+    Damage(
+        "a file that says that it is something else",
+        ["PRAGMA application_id = 0"],
+        "the file has application_id 0 instead of 1667329138",
+    ),
     Damage(
         "an emptied trigger", _sqlite_trigger("BEFORE UPDATE ON version BEGIN SELECT 1; END"), _ANOTHER_TEXT
     ),
@@ -587,7 +636,8 @@ def _execute(location: RegistryLocation, *statements: str) -> None:
 
 def _gut(location: RegistryLocation) -> str:
     """Empty the guard that refuses the UPDATE of a version; return what is said of it."""
-    damage = (ON_SQLITE if location.is_sqlite else ON_POSTGRESQL)[0]
+    damages = ON_SQLITE if location.is_sqlite else ON_POSTGRESQL
+    damage = next(damage for damage in damages if damage.sentence in {_ANOTHER_TEXT, _ANOTHER_BODY})
     _execute(location, *damage.statements)
     return damage.sentence
 
@@ -642,6 +692,27 @@ def test_gutted_guards_are_mended_and_what_was_replaced_is_said(
     registry.panels.add(PANEL_B)
     with pytest.raises(sa.exc.DBAPIError, match="append-only"):
         _execute(location, "DELETE FROM panel")
+
+
+def test_views_and_what_a_file_says_that_it_is_are_mended_too(
+    location: RegistryLocation, registry: Registry, calreg: Calreg
+) -> None:
+    _execute(location, *OF_VIEWS[1].statements, "DROP VIEW v_log")
+    differences = ["the view v_log is missing", OF_VIEWS[1].sentence]
+    if location.is_sqlite:
+        _execute(location, "PRAGMA application_id = 0")
+        differences.append("the file has application_id 0 instead of 1667329138")
+    assert calreg.assert_refused(7, "database", "check")["differences"] == differences
+    assert registry.mend_guards() == differences
+    assert (registry.differences(), registry.mend_guards()) == ([], [])
+
+
+def test_a_table_in_place_of_a_view_is_told_and_left(
+    location: RegistryLocation, registry: Registry, calreg: Calreg
+) -> None:
+    _execute(location, *OF_VIEWS[2].statements, "INSERT INTO v_log VALUES (7)")
+    error = calreg.assert_refused(7, "database", "check", "--mend-guards")
+    assert error["differences"] == ["the table v_log is not part of the schema"]
 
 
 def test_what_no_guard_mends_is_still_refused(location: RegistryLocation, calreg: Calreg) -> None:

@@ -16,6 +16,8 @@ from alembic.script import ScriptDirectory
 from registry import schema
 from registry.database import migrations
 from registry.database.guards.texts import build_guards, format_guards
+from registry.database.views import replace_views
+from registry.schema.views import format_views
 from testing.registries import RegistryLocation
 
 Catalogue = dict[str, Any]
@@ -30,6 +32,7 @@ POSTGRESQL = {
                pg_get_constraintdef(oid)
         FROM pg_constraint WHERE connamespace = current_schema()::regnamespace AND contype <> 't'""",
     "indexes": "SELECT indexname, indexdef FROM pg_indexes WHERE schemaname = current_schema()",
+    "views": "SELECT viewname, definition FROM pg_views WHERE schemaname = current_schema()",
 }
 
 
@@ -55,7 +58,7 @@ def catalogue(engine: sa.Engine) -> Catalogue:
     """Return what the database itself says of the tables, columns, constraints and indexes."""
     with engine.connect() as connection:
         if engine.dialect.name == "sqlite":
-            query = "SELECT type, name, sql FROM sqlite_master WHERE type IN ('table', 'index') AND sql <> ''"
+            query = "SELECT type, name, sql FROM sqlite_master WHERE type <> 'trigger' AND sql <> ''"
             parts = {
                 f"{row.type} {row.name}": _parts(row.sql) if row.type == "table" else _fold_space(row.sql)
                 for row in connection.execute(sa.text(query))
@@ -87,6 +90,8 @@ def modelled(
         url = sa.make_url(request.getfixturevalue("empty_postgres"))
         created = sa.create_engine(url.set(drivername="postgresql+psycopg"))
     schema.metadata.create_all(created)
+    with created.begin() as connection:
+        replace_views(connection)
     yield created
     created.dispose()
 
@@ -167,6 +172,15 @@ def test_the_newest_migration_makes_the_guards_of_this_software(dialect: str) ->
     if os.environ.get("CALREG_UPDATE_GUARDS"):
         file.write_text(format_guards(dialect), encoding="utf-8")
     assert file.read_text(encoding="utf-8") == format_guards(dialect)
+
+
+@pytest.mark.parametrize("dialect", ["sqlite", "postgresql"])
+def test_the_newest_views_of_a_migration_are_those_of_this_software(dialect: str) -> None:
+    """``CALREG_UPDATE_GUARDS=1`` rewrites the copy; once the schema is released, a new schema needs a new one."""
+    file = max((migrations.migrations_folder() / "views").glob(f"*_{dialect}.sql"))
+    if os.environ.get("CALREG_UPDATE_GUARDS"):
+        file.write_text(format_views(dialect), encoding="utf-8")
+    assert file.read_text(encoding="utf-8") == format_views(dialect)
 
 
 def test_one_partial_unique_index_guarantees_one_live_version(engine: sa.Engine) -> None:

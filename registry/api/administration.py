@@ -352,7 +352,7 @@ class Administration(CheckedMethods):
         return self._backend.database.schema_name
 
     def mend_guards(self) -> list[str]:
-        """Replace the triggers that guard the tables where they are not those of this software.
+        """Replace the triggers that guard the tables, and the views, where they are not those of this software.
 
         Returns a sentence for each difference that there was; nothing is replaced where there was none. What was
         recorded meanwhile is not checked: `verify` does that.

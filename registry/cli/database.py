@@ -172,14 +172,17 @@ def downgrade(
 def check(
     ctx: Context,
     mend_guards: Annotated[
-        bool, typer.Option("--mend-guards", help="First replace the guards where they differ; for the owner.")
+        bool,
+        typer.Option(
+            "--mend-guards", help="First replace the guards, and the views, where they differ; for the owner."
+        ),
     ] = False,
     json: Json = False,
 ) -> None:
     """Compare the schema with that of this software.
 
-    That is its tables, columns, rules and indexes, and its guards: the triggers that protect the tables, their texts
-    and whether they are enabled.
+    That is its tables, columns, rules, indexes and views, and its guards: the triggers that protect the tables, their
+    texts and whether they are enabled.
     """
     mended: list[str] = []
     with _open_or_compare(ctx) as registry:

@@ -96,7 +96,7 @@ def _create_or_upgrade(
                     with translate_os_errors("made", file):
                         os.close(os.open(file, os.O_RDWR | os.O_CREAT, 0o666))
                 if write_ahead_log:
-                    use_write_ahead_log(engine)
+                    use_write_ahead_log(engine, is_new=new)
             with migrations.upgrade_transaction(engine, target) as upgrade:
                 yield upgrade
     except BaseException:

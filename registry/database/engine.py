@@ -21,6 +21,7 @@ from registry.database.refusals import name_database, translate_database_errors
 from registry.database.writability import refuse_state
 from registry.errors import UnavailableError
 from registry.permissions import refuse_lock_out, share_log_files
+from registry.schema.views import APPLICATION_ID
 from registry.settings import sqlite_file
 
 _BUSY_SECONDS = 60
@@ -188,10 +189,15 @@ def autocommit_read(engine: sa.Engine) -> Iterator[sa.Connection]:
         yield connection
 
 
-def use_write_ahead_log(engine: sa.Engine) -> None:
-    """Let SQLite's readers and its writer work at the same time; the file keeps the setting."""
+def use_write_ahead_log(engine: sa.Engine, *, is_new: bool = False) -> None:
+    """Let SQLite's readers and its writer work at the same time; the file keeps the setting.
+
+    A new one says at once that it is of a registry: what is written later may be in the log beside it for long.
+    """
     connection = engine.raw_connection()  # PRAGMA journal_mode has no effect inside a transaction
     try:
+        if is_new:
+            connection.cursor().execute(f"PRAGMA application_id = {APPLICATION_ID}")
         connection.cursor().execute("PRAGMA journal_mode = WAL")
     except sqlite3.OperationalError as error:
         if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY:

@@ -17,7 +17,7 @@ import sqlalchemy as sa
 from registry import schema
 from registry.database.engine import lift_idle_limit, make_engine, write_transaction
 from registry.database.writability import refuse_missing_schema, refuse_other_encoding
-from registry.errors import CorruptionError, Remedy, SchemaError
+from registry.errors import ConflictError, CorruptionError, Remedy, SchemaError
 from registry.parallel import Progress, no_progress
 from registry.settings import find_settings
 
@@ -140,6 +140,8 @@ def _upgrade(connection: sa.Connection, target: str, progress: Progress) -> None
         command.upgrade(config, target)
     except RuntimeError as error:  # from a migration, which imports nothing of this package
         raise CorruptionError(f"{error}; nothing was changed") from None
+    except FileExistsError as error:  # likewise
+        raise ConflictError(f"{error}; nothing was changed") from None
     except (sa.exc.IntegrityError, sa.exc.DataError) as error:
         reason = str(error.orig).strip().split("\n", maxsplit=1)[0]
         raise CorruptionError(

@@ -247,7 +247,7 @@ class Database:
             return find_differences(connection)
 
     def mend_guards(self) -> list[str]:
-        """Replace the guards where they are not those of this software; return a sentence for each difference."""
+        """Replace the guards and views where they are not this software's; return a sentence for each difference."""
         self._refuse_pinned()
         with translate_database_errors(self.url), write_transaction(self._engine) as connection:
             return mend_guards(connection)

@@ -52,7 +52,7 @@ __all__ = [
     "version",
 ]
 
-REVISION = "0010"
+REVISION = "0011"
 """The Alembic revision that this software reads and writes."""
 
 

@@ -17,6 +17,7 @@ def find_differences(connection: sa.Connection) -> list[str]:
     return [
         *(sentence for _, sentence in _compare(connection)),
         *catalogue.find_guard_oddities(connection),
+        *catalogue.find_identity_oddities(connection),
         *catalogue.find_oddities(connection),
     ]
 
@@ -27,6 +28,13 @@ def find_guard_differences(connection: sa.Connection) -> list[str]:
     live, wanted = catalogue.read_guards(connection), catalogue.describe_guards(connection)
     differences = [sentence for part, sentence in compare_parts(live, wanted) if part.kind in GUARD_KINDS]
     return [*differences, *catalogue.find_guard_oddities(connection)]
+
+
+def find_view_differences(connection: sa.Connection) -> list[str]:
+    """Return those that concern the views, and what a SQLite file says that it is."""
+    catalogue = _import_catalogue(connection)
+    views = [sentence for part, sentence in _compare(connection) if part.kind == "view"]
+    return [*views, *catalogue.find_identity_oddities(connection)]
 
 
 def _compare(connection: sa.Connection) -> Iterator[tuple[Part, str]]:

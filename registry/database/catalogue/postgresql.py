@@ -12,7 +12,9 @@ from registry import schema
 from registry.database.catalogue import queries
 from registry.database.catalogue.expressions import is_same_condition
 from registry.database.catalogue.parts import Part, Parts
+from registry.database.catalogue.view_texts import is_same_view
 from registry.database.guards.postgresql import SCHEMA, SETTINGS, build_functions, build_triggers
+from registry.schema.views import build_views
 
 _Row = dict[str, str]
 
@@ -37,11 +39,11 @@ def read_parts(connection: sa.Connection) -> Parts:
             actual = row.pop("sort", kind)
             if table in tables:
                 parts[Part(actual, table, name)] = row
-    return parts | read_guards(connection)
+    return parts | _read_views(connection) | read_guards(connection)
 
 
 def build_parts(connection: sa.Connection, live: Parts) -> Parts:
-    """Return the parts that this software makes; a rule that `live` has in other words is not another one."""
+    """Return the parts that this software makes; a rule or view that `live` has in other words is not another one."""
     parts: dict[Part, _Row] = {}
     for table in schema.metadata.sorted_tables:
         parts |= _describe_table(table)
@@ -50,6 +52,10 @@ def build_parts(connection: sa.Connection, live: Parts) -> Parts:
             part = Part(kind, table.name, str(constraint.name))
             definition = _format_constraint(constraint, live.get(part, {}).get("definition", ""))
             parts[part] = {"definition": definition, "state": "valid"}
+    for name, text in build_views("postgresql").items():
+        part = Part("view", name)
+        same = part in live and is_same_view(live[part]["text"], text)
+        parts[part] = {"text": live[part]["text"] if same else text, "kind": "view", "options": "none"}
     return _name_schemas(connection, parts | _describe_guards())
 
 
@@ -79,6 +85,11 @@ def find_guard_oddities(connection: sa.Connection) -> list[str]:
     return _find_oddities(connection, queries.GUARD_ODDITIES)
 
 
+def find_identity_oddities(_connection: sa.Connection) -> list[str]:
+    """Return nothing: a database of a server does not say what it is."""
+    return []
+
+
 def find_oddities(connection: sa.Connection) -> list[str]:
     """Return what else weakens the schema: inheriting tables, operators that are not PostgreSQL's ..."""
     return _find_oddities(connection, queries.ODDITIES)
@@ -92,6 +103,11 @@ def _find_oddities(connection: sa.Connection, texts: Sequence[str]) -> list[str]
 def _read(connection: sa.Connection, query: str) -> Iterator[_Row]:
     for row in connection.execute(sa.text(query)).mappings():
         yield {name: str(value) for name, value in row.items()}
+
+
+def _read_views(connection: sa.Connection) -> dict[Part, _Row]:
+    rows = {row.pop("part"): row for row in _read(connection, queries.VIEWS)}
+    return {Part("view", name): rows[name] for name in build_views("postgresql") if name in rows}
 
 
 def _describe_guards() -> dict[Part, _Row]:

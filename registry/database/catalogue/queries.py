@@ -10,6 +10,12 @@ TABLES = f"""
            CASE relpersistence WHEN 'p' THEN 'logged' ELSE 'unlogged' END AS persistence
     FROM pg_class WHERE relnamespace = {_OURS} AND relkind IN ('r', 'p', 'f', 'v', 'm')"""
 
+VIEWS = f"""
+    SELECT relname AS part, pg_get_viewdef(oid) AS text,
+           CASE relkind WHEN 'v' THEN 'view' ELSE 'materialized view' END AS kind,
+           coalesce(array_to_string(reloptions, ', '), 'none') AS options
+    FROM pg_class WHERE relnamespace = {_OURS} AND relkind IN ('v', 'm')"""
+
 COLUMNS = f"""
     SELECT relname AS location, attname AS part,
            replace(upper(format_type(atttypid, atttypmod)), 'CHARACTER VARYING', 'VARCHAR') AS type,

@@ -12,6 +12,7 @@ from sqlalchemy.schema import CreateTable
 from registry import schema
 from registry.database.catalogue.parts import Part, Parts
 from registry.database.guards.sqlite import build_guards
+from registry.schema.views import APPLICATION_ID, build_views
 
 _IGNORED = re.compile("alembic_version|sqlite_stat[1-4]")  # of Alembic, and of ANALYZE
 
@@ -27,6 +28,8 @@ def read_parts(connection: sa.Connection) -> Parts:
             parts[Part("index", table, name)] = {"definition": _fold_space(sql)}
         elif sort == "table" and name in schema.metadata.tables:
             parts |= _split_table(name, sql)
+        elif sort == "view" and name in build_views("sqlite"):
+            parts[Part("view", name)] = {"text": _fold_space(sql)}
         elif not _IGNORED.fullmatch(name) and (sort != "view" or name in schema.metadata.tables):
             parts[Part(sort, name)] = {}
     return parts
@@ -39,6 +42,8 @@ def build_parts(connection: sa.Connection, _live: Parts) -> Parts:
         parts |= _split_table(name, str(CreateTable(table).compile(dialect=sqlite.dialect())))
         for index in table.indexes:
             parts[Part("index", name, str(index.name))] = {"definition": _format_index(index, name)}
+    for name, text in build_views("sqlite").items():
+        parts[Part("view", name)] = {"text": _fold_space(f"CREATE VIEW {name} AS {text}")}
     return parts
 
 
@@ -61,6 +66,14 @@ def describe_guards(_connection: sa.Connection) -> dict[Part, dict[str, str]]:
 def find_guard_oddities(_connection: sa.Connection) -> list[str]:
     """Return nothing: on SQLite only triggers change what is written to a table."""
     return []
+
+
+def find_identity_oddities(connection: sa.Connection) -> list[str]:
+    """Return what the file says that it is, where that is not a registry."""
+    number = connection.execute(sa.text("PRAGMA application_id")).scalar_one()
+    if number == APPLICATION_ID:
+        return []
+    return [f"the file has application_id {number} instead of {APPLICATION_ID}"]
 
 
 def find_oddities(connection: sa.Connection) -> Iterator[str]:
