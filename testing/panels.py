@@ -22,6 +22,7 @@ PANELS = (PANEL_A, PANEL_B, NEW_A)
 SOURCE = "XcsEndstation.0:Jungfrau.0"
 
 SMALL_SHAPE = (4, 6)
+SHORT_NAME = "jungfrau_000003"
 TYPICAL_VALUES = {
     "gain": (41.5, -1.39, -0.11),
     "offset": (0.01, 300.0, 50.0),
@@ -29,6 +30,11 @@ TYPICAL_VALUES = {
     "rms": (10.0, 10.0, 10.0),
 }
 _NOISE = np.float32(0.01)  # of the typical value
+
+
+def name_detector(form: str) -> dict[str, Any]:
+    """Return the options of an export in a format that names the detector as the newer data system does."""
+    return {"short_name": SHORT_NAME} if form == "lcls2" else {}
 
 
 @contextmanager

@@ -13,7 +13,7 @@ from registry.api import Registry
 from registry.api.export_verification import verify_export
 from registry.errors import ConflictError, NotFoundError, NotValidError, RegistryError
 from registry.records import Export, Verification
-from testing.panels import PANEL_A, PANEL_B, SOURCE, write_panel_folder
+from testing.panels import PANEL_A, PANEL_B, SHORT_NAME, SOURCE, name_detector, write_panel_folder
 from testing.registries import RegistryLocation
 from tests.cli import Calreg
 from tests.psana_readers import find_file_for_run, read_newer, read_older
@@ -279,7 +279,13 @@ def test_a_range_that_reaches_into_other_constants_is_refused_with_the_first_wro
     ]
     for run, options, wrong, why in refusals:
         with assert_refused(NotValidError, f"run {wrong} ", why, run=wrong, experiment="xcs1"):
-            registry.export(f"exp=xcs1:run={run}", tmp_path / "calib", format=format_name, **options)  # type: ignore[arg-type]
+            registry.export(
+                f"exp=xcs1:run={run}",
+                tmp_path / "calib",
+                format=format_name,
+                **name_detector(format_name),
+                **options,
+            )  # type: ignore[arg-type]
     assert not (tmp_path / "calib").exists()
 
 
@@ -306,7 +312,9 @@ def test_a_range_that_reaches_into_other_segment_numbers_is_refused_where_they_m
     configure_until(registry, 149)
     registry.detectors.configure("xcs1", SOURCE, f"{PANEL_A}_{PANEL_B}", first_run=150, segments=[1, 3])
     with assert_refused(NotValidError, "other segment numbers", run=150):
-        registry.export("exp=xcs1:run=140", tmp_path / "1", format="lcls2", last_run=155)
+        registry.export(
+            "exp=xcs1:run=140", tmp_path / "1", format="lcls2", **name_detector("lcls2"), last_run=155
+        )
     # A calibration directory is read by position.
     assert deploy(registry, 140, tmp_path / "calib", last_run=155).warnings == ()
 
@@ -462,16 +470,28 @@ def test_a_correction_that_concerns_no_deployed_run_names_no_file(registry: Regi
 
 
 @pytest.mark.slow
-def test_arrays_of_the_newer_system_are_read_newest_first(registry: Registry, tmp_path: Path) -> None:
+def test_of_the_newer_system_the_arrays_with_the_highest_first_run_are_read(
+    registry: Registry, tmp_path: Path
+) -> None:
     fill(registry, tmp_path)
-    registry.export("exp=xcs1:run=100", tmp_path / "1", format="lcls2")
-    registry.export("exp=xcs1:run=136", tmp_path / "2", format="lcls2")
+    registry.export("exp=xcs1:run=100", tmp_path / "1", format="lcls2", **name_detector("lcls2"))
+    registry.export("exp=xcs1:run=136", tmp_path / "2", format="lcls2", **name_detector("lcls2"))
     assert find_wrong(registry) == []
     folder = write_panel_folder(tmp_path / "better", 11)
     registry.versions.add(PANEL_B, folder, valid_from=day(15), kinds=["gain"], comment="better")
-    assert find_wrong(registry) == [("pixel_gain.npy", GAIN, (136, 139, 140))]
-    registry.export("exp=xcs1:run=136", tmp_path / "3", format="lcls2")
+    name = f"{SHORT_NAME}-20200121000000-xcs1-r0136-{GAIN}.txt"
+    assert find_wrong(registry) == [(name, GAIN, (136, 139, 140))]
+    newer = {"format": "lcls2", **name_detector("lcls2")}
+    registry.export("exp=xcs1:run=136", tmp_path / "3", **newer, first_run=139)
+    assert find_wrong(registry) == [(name, GAIN, (136,))]
+    registry.export("exp=xcs1:run=136", tmp_path / "4", **newer)
     assert find_wrong(registry) == []
+    registry.versions.add(
+        PANEL_B, write_panel_folder(tmp_path / "best", 12), valid_from=day(16), kinds=["gain"], comment="best"
+    )
+    registry.export("exp=xcs1:run=136", tmp_path / "5", **newer)
+    # The files for runs 139 on have a higher first run, though these are newer.
+    assert find_wrong(registry) == [(name.replace("r0136", "r0139"), GAIN, (139, 140))]
 
 
 @pytest.mark.slow
@@ -480,7 +500,7 @@ def test_arrays_of_the_newer_system_are_wrong_under_other_segment_numbers(
 ) -> None:
     fill(registry, tmp_path)
     deploy(registry, 136, tmp_path / "calib")
-    exported = registry.export("exp=xcs1:run=136", tmp_path / "1", format="lcls2")
+    exported = registry.export("exp=xcs1:run=136", tmp_path / "1", format="lcls2", **name_detector("lcls2"))
     changed = registry.detectors.configure(
         "xcs1",
         SOURCE,
@@ -492,13 +512,12 @@ def test_arrays_of_the_newer_system_are_wrong_under_other_segment_numbers(
     )
     # A calibration directory is read by position.
     assert find_wrong(registry) == [
-        ("pixel_gain.npy", GAIN, (139, 140)),
-        ("pixel_offset.npy", OFFSET, (139, 140)),
+        (f"{SHORT_NAME}-20200121000000-xcs1-r0136-{name}.txt", name, (139, 140)) for name in (GAIN, OFFSET)
     ]
     assert any("2 deployed files would be read wrongly from now on" in text for text in changed.warnings)
     verified = verify_export(exported.provenance, location.database, location.store)
     assert len(verified.serves_wrongly) == 2
-    registry.export("exp=xcs1:run=139", tmp_path / "2", format="lcls2")
+    registry.export("exp=xcs1:run=139", tmp_path / "2", format="lcls2", **name_detector("lcls2"))
     assert find_wrong(registry) == []
 
 
@@ -525,7 +544,7 @@ def test_the_verification_of_a_document_names_the_runs_that_its_files_serve_wron
 ) -> None:
     fill(registry, tmp_path)
     done = deploy(registry, 136, tmp_path / "calib")
-    arrays = registry.export("exp=xcs1:run=136", tmp_path / "lcls2", format="lcls2")
+    arrays = registry.export("exp=xcs1:run=136", tmp_path / "lcls2", format="lcls2", **name_detector("lcls2"))
 
     def verify(export: Export) -> Verification:
         return verify_export(export.provenance, location.database, location.store)

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from registry.api import create_registry
-from testing.panels import PANEL_A, PANEL_B, write_panel_folder
+from testing.panels import PANEL_A, PANEL_B, SHORT_NAME, write_panel_folder
 from testing.registries import RegistryLocation
 from tests.cli import Calreg
 from tests.conftest import act_as_ordinary_user
@@ -77,9 +77,11 @@ def test_an_export_onto_a_full_disk_leaves_nothing_there(
     filled: RegistryLocation, disk: Disk, monkeypatch: pytest.MonkeyPatch, form: str
 ) -> None:
     calreg = Calreg(filled, monkeypatch)
-    beside = (
-        ("--source", "XcsEndstation.0:Jungfrau.0", "--first-run", "1") if form in {"psana", "lcls2"} else ()
-    )
+    beside: tuple[str, ...] = ()
+    if form in {"psana", "lcls2"}:
+        beside = ("--source", "XcsEndstation.0:Jungfrau.0", "--first-run", "1")
+    if form == "lcls2":
+        beside = (*beside, "--experiment", "xcs1", "--short-name", SHORT_NAME)
     command = (
         "export",
         PANEL_A,

@@ -18,7 +18,7 @@ from registry.api.replays import plan_replay, replay
 from registry.errors import ConflictError, CorruptionError, DocumentError, Remedy
 from registry.provenance import prov_json
 from registry.store import ContentStore
-from testing.panels import PANEL_A, PANEL_B, write_panel_folder
+from testing.panels import PANEL_A, PANEL_B, SHORT_NAME, write_panel_folder
 from testing.registries import RegistryLocation
 from tests.refusals import assert_refused
 from tests.test_quoted_heads import OTHER, remove_seals
@@ -98,7 +98,9 @@ def test_the_files_of_an_export_tell_the_seal_where_they_tell_the_revision(
     label = f"registry {registry.id}, revision 4, seal {registry.head.seal}"
     psana = registry.export("exp=xcs1:run=12", tmp_path / "psana", types=["pixel_gain"], format="psana")
     assert label in Path(psana.outputs[0].path).read_text()
-    lcls2 = registry.export("exp=xcs1:run=12", tmp_path / "lcls2", types=["pixel_gain"], format="lcls2")
+    lcls2 = registry.export(
+        "exp=xcs1:run=12", tmp_path / "lcls2", types=["pixel_gain"], format="lcls2", short_name=SHORT_NAME
+    )
     assert json.loads(Path(lcls2.outputs[0].path).with_suffix(".json").read_text())["comment"] == label
 
 

@@ -33,7 +33,7 @@ from registry.errors import (
     UnavailableError,
 )
 from registry.exporters import formats
-from testing.panels import PANEL_A, PANEL_B, use_small_panels, write_panel_folder
+from testing.panels import PANEL_A, PANEL_B, name_detector, use_small_panels, write_panel_folder
 from testing.registries import RegistryLocation
 from tests.conftest import make_location
 from tests.psana_readers import read_newer, read_older
@@ -112,7 +112,7 @@ def contents(folder: Path) -> dict[str, str]:
 
 def arrays_of(form: str, paths: dict[str, Path]) -> dict[str, NDArray[Any]]:
     """Read the exported arrays with readers of our own, or everybody's."""
-    if form == "psana":
+    if form in ("psana", "lcls2"):
         return {name: read_newer(path) for name, path in paths.items()}
     if form == "hdf5":
         with h5py.File(paths["pixel_gain"], "r") as file:
@@ -127,7 +127,7 @@ def test_every_format_has_the_arrays_bit_for_bit_and_is_verified_and_replayed(
 ) -> None:
     with location.open() as registry:
         register_panels(registry, tmp_path / "arrays")
-        done = registry.export(RUN, tmp_path / "out", format=form)
+        done = registry.export(RUN, tmp_path / "out", format=form, **name_detector(form))
         paths = {output.type: Path(output.path) for output in done.outputs}
         for name, array in arrays_of(form, paths).items():
             expected = stack_files(tmp_path / "arrays", TYPES[name])
@@ -153,16 +153,16 @@ def test_every_format_has_the_arrays_bit_for_bit_and_is_verified_and_replayed(
 def test_existing_files_stay_without_force_and_a_refused_export_leaves_nothing(
     own: Registry, tmp_path: Path, form: str
 ) -> None:
-    own.export(RUN, tmp_path / "out", format=form)
+    own.export(RUN, tmp_path / "out", format=form, **name_detector(form))
     before = contents(tmp_path / "out")
     with assert_refused(ConflictError, remedy=Remedy.REPLACE_FILES):
-        own.export(RUN, tmp_path / "out", format=form, as_of=6)
+        own.export(RUN, tmp_path / "out", format=form, as_of=6, **name_detector(form))
     assert contents(tmp_path / "out") == before
     own.versions.gap(PANEL_A, valid_from=BEGIN, comment="warm")
     with pytest.raises(RegistryError):
-        own.export(RUN, tmp_path / "new", format=form)
+        own.export(RUN, tmp_path / "new", format=form, **name_detector(form))
     assert not (tmp_path / "new").exists()
-    done = own.export(RUN, tmp_path / "out", format=form, as_of=6, force=True)
+    done = own.export(RUN, tmp_path / "out", format=form, as_of=6, force=True, **name_detector(form))
     assert contents(tmp_path / "out").keys() == before.keys()
     assert verify_export(done.provenance, NOWHERE, Path(own._backend.store.place)).problems == ()
 
@@ -181,17 +181,18 @@ def test_an_export_that_was_killed_after_its_document_was_placed_is_taken_for_it
     known = len(list(own.exports.list()))
     with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):  # noqa: PT012
         patch.setattr(exports, "try_record_export", kill)
-        own.export(RUN, tmp_path / "out", format=form)
+        own.export(RUN, tmp_path / "out", format=form, **name_detector(form))
     before = {path: path.read_bytes() for path in (tmp_path / "out").rglob("*") if path.is_file()}
-    done = own.export(RUN, tmp_path / "out", format=form)
+    done = own.export(RUN, tmp_path / "out", format=form, **name_detector(form))
     assert {path: path.read_bytes() for path in before} == before
-    assert (done.recorded, len(done.notes), len(list(own.exports.list()))) == (True, 1, known + 1)
+    notes = 2 if form == "lcls2" else 1  # that the files are there; how they are deployed
+    assert (done.recorded, len(done.notes), len(list(own.exports.list()))) == (True, notes, known + 1)
     assert verify_export(done.provenance, NOWHERE, Path(own._backend.store.place)).problems == ()
     for path, content in before.items():
         if path.name != "HISTORY":
             path.write_bytes(content + b" ")
             with assert_refused(ConflictError, remedy=Remedy.REPLACE_FILES):
-                own.export(RUN, tmp_path / "out", format=form)
+                own.export(RUN, tmp_path / "out", format=form, **name_detector(form))
             assert path.read_bytes() == content + b" "
             path.write_bytes(content)
 
@@ -200,7 +201,7 @@ def test_an_export_that_was_killed_after_its_document_was_placed_is_taken_for_it
 def test_a_changed_file_is_reported_with_the_panel_whose_values_differ(
     known: Registry, tmp_path: Path, form: str
 ) -> None:
-    done = known.export(RUN, tmp_path / "out", format=form, types=["pixel_offset"])
+    done = known.export(RUN, tmp_path / "out", format=form, types=["pixel_offset"], **name_detector(form))
     path = Path(done.outputs[0].path)
     change(path, form)
     verification = verify_export(done.provenance, NOWHERE, Path(known._backend.store.place))
@@ -212,7 +213,7 @@ def test_a_changed_file_is_reported_with_the_panel_whose_values_differ(
 
 def change(path: Path, form: str) -> None:
     """Change the last value of an array."""
-    if form == "psana":
+    if form in ("psana", "lcls2"):
         text = path.read_text().rstrip("\n")
         path.write_text(text[: text.rindex(" ")] + " 51.5\n")
     elif form == "hdf5":
@@ -225,7 +226,7 @@ def change(path: Path, form: str) -> None:
 
 @pytest.mark.parametrize("form", FORMATS)
 def test_an_edited_document_is_not_replayed(known: Registry, tmp_path: Path, form: str) -> None:
-    done = known.export(RUN, tmp_path / "out", format=form)
+    done = known.export(RUN, tmp_path / "out", format=form, **name_detector(form))
     values = json.loads(Path(done.provenance).read_bytes())
     edits: list[tuple[Callable[[Any], object], type[RegistryError]]] = [
         (lambda values: values["outputs"][0].update(path="elsewhere"), DocumentError),
@@ -248,8 +249,16 @@ def test_an_edited_document_is_not_replayed(known: Registry, tmp_path: Path, for
     if form == "lcls2":
         edits += [
             (lambda values: values["companions"][0].update(sha256="0" * 64), CorruptionError),
-            (lambda values: values["companions"][1].update(path="pixel_gain.npy"), DocumentError),
+            (lambda values: values["companions"][1].update(path="pixel_gain.txt"), DocumentError),
             (lambda values: values.pop("companions"), DocumentError),
+            (lambda values: values["deployment"].update(short_name="../jungfrau_000003"), DocumentError),
+            (lambda values: values["deployment"].update(short_name="epix10ka_000003"), DocumentError),
+            (lambda values: values["deployment"].pop("short_name"), DocumentError),
+            (lambda values: values["deployment"].update(first_run=13), DocumentError),
+            (lambda values: values["deployment"].update(last_run=10_000), DocumentError),
+            (lambda values: values["resolution"]["run"].update(experiment="../xcs1"), DocumentError),
+            (lambda values: values.pop("deployment"), DocumentError),
+            (lambda values: values.update(layout=3), DocumentError),
         ]
     for edit, refusal in edits:
         edited = json.loads(json.dumps(values))
@@ -273,14 +282,15 @@ def test_dark_constants_are_exported_in_every_format_with_flags_as_integers(
         folder = write_panel_folder(tmp_path / "dark" / panel, seed, kinds)
         own.versions.add(panel, folder, valid_from="2019-12-31T00:00:00Z", kinds=kinds)
     for form in FORMATS:
-        done = own.export(RUN, tmp_path / form, format=form, types=types)
+        done = own.export(RUN, tmp_path / form, format=form, types=types, **name_detector(form))
         paths = {output.type: Path(output.path) for output in done.outputs}
         if form == "hdf5":
             with h5py.File(paths["pedestals"], "r") as file:
                 exported = {name: file[name][...] for name in types}
         else:
             exported = {
-                name: read_newer(path) if form == "psana" else np.load(path) for name, path in paths.items()
+                name: read_newer(path) if form in ("psana", "lcls2") else np.load(path)
+                for name, path in paths.items()
             }
         for name, kind in zip(types, kinds, strict=True):
             assert exported[name].tobytes() == stack_files(tmp_path / "dark", kind).tobytes()
@@ -307,7 +317,9 @@ def test_another_detector_type_is_exported_in_every_format_with_its_own_shape_an
     own.panels.add(panel)
     own.versions.add(panel, tmp_path / "epix", valid_from="beginning", kinds=["gain"])
     for form in FORMATS:
-        runs = {"source": source, "first_run": 3} if form in ("psana", "lcls2") else {}
+        runs: dict[str, Any] = {"source": source, "first_run": 3} if form in ("psana", "lcls2") else {}
+        if form == "lcls2":
+            runs |= {"experiment": "mfx1", "short_name": "epix10ka_000001"}
         done = own.export(panel, tmp_path / form, at=BEGIN, types=["pixel_gain"], format=form, **runs)
         (array,) = arrays_of(form, {"pixel_gain": Path(done.outputs[0].path)}).values()
         assert array.shape == (7, 1, 4, 6)
@@ -327,7 +339,7 @@ def test_a_full_disk_is_reported_in_one_sentence_and_leaves_nothing(
 ) -> None:
     folder = tmpfs("size=8k")
     with pytest.raises(UnavailableError, match="No space left on device") as caught:
-        known.export(RUN, folder / "out", format=form)
+        known.export(RUN, folder / "out", format=form, **name_detector(form))
     assert caught.value.code == 8
     assert list(folder.iterdir()) == []
 
@@ -411,62 +423,6 @@ def test_different_bytes_of_another_hdf5_library_are_not_blamed_on_the_document(
     (tmp_path / "edited.json").write_text(json.dumps(values))
     with pytest.raises(CorruptionError, match=rf"h5py 99\.0 .*'{h5py.__version__}'"):
         replay(tmp_path / "edited.json", tmp_path / "again", NOWHERE, Path(known._backend.store.place))
-
-
-# --- lcls2
-
-
-def test_the_side_files_of_lcls2_have_the_fields_of_its_database(known: Registry, tmp_path: Path) -> None:
-    done = known.export(RUN, tmp_path / "out", format="lcls2", last_run=20)
-    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == [
-        "pixel_gain.json",
-        "pixel_gain.npy",
-        "pixel_offset.json",
-        "pixel_offset.npy",
-        "provenance.json",
-    ]
-    beside = json.loads((tmp_path / "out" / "pixel_offset.json").read_bytes())
-    inside = beside.pop("extpars")["provenance"]
-    name = f"jungfrau_{PANEL_A}_{PANEL_B}"
-    registry_id = known.id
-    assert beside == {
-        "experiment": "xcs1",
-        "run": 12,
-        "run_beg": 12,
-        "run_end": 20,
-        "run_orig": 12,
-        "detector": name,
-        "detname": SOURCE,
-        "longname": name,
-        "shortname": None,
-        "dettype": "jungfrau",
-        "ctype": "pixel_offset",
-        "dtype": "float32",
-        "time_sec": 1577836800,
-        "time_stamp": "2020-01-01T00:00:00+0000",
-        "tsshort": "20200101000000",
-        "tstamp_orig": "20200101000000",
-        "version": "calreg 0.1.0",
-        "comment": f"registry {registry_id}, revision 6, seal {known.head.seal}",
-        "iofname": "pixel_offset.npy",
-        "segment_ids": [PANEL_A, PANEL_B],
-        "segment_inds": [0, 1],
-        "shape_as_daq": [2, 4, 6],
-    }
-    document = json.loads(Path(done.provenance).read_bytes())
-    names = [companion["path"] for companion in document.pop("companions")]
-    assert names == ["pixel_gain.json", "pixel_offset.json"]
-    assert inside == document
-
-
-def test_a_detector_id_needs_no_runs_for_lcls2(known: Registry, tmp_path: Path) -> None:
-    known.export(PANEL_B, tmp_path / "out", at=BEGIN, format="lcls2", types=["pixel_gain"])
-    beside = json.loads((tmp_path / "out" / "pixel_gain.json").read_bytes())
-    unknown = ("experiment", "run", "run_beg", "run_end", "run_orig", "detname")
-    assert [beside[field] for field in unknown] == [None] * 6
-    known.export(PANEL_B, tmp_path / "two", at=BEGIN, format="lcls2", source=SOURCE, first_run=3)
-    beside = json.loads((tmp_path / "two" / "pixel_gain.json").read_bytes())
-    assert [beside[field] for field in unknown] == [None, None, 3, "end", None, SOURCE]
 
 
 @pytest.mark.parametrize("form", ["npy", "hdf5"])

@@ -19,7 +19,7 @@ from registry.api.forks import fork_registry
 from registry.errors import ClosedError, ConflictError, Remedy
 from registry.heads import Head, HeadFile, StoreHead
 from registry.storage.output_claims import claim_output, remove_dead_files
-from testing.panels import PANEL_A
+from testing.panels import PANEL_A, SHORT_NAME
 from testing.registries import RegistryFactory, RegistryLocation
 from tests.refusals import assert_refused
 from tests.selection import keep_first, keep_first_rows
@@ -62,8 +62,10 @@ def test_a_killed_export_is_completed_where_its_files_tell_their_time(
     with sqlite_location.open() as registry:
         fill(registry, tmp_path)
 
+    named = ["--short-name", SHORT_NAME] if form == "lcls2" else []
+
     def make_arguments(name: str) -> list[str]:
-        return ["export", RUN, "--output", str(tmp_path / name), "--format", form]
+        return ["export", RUN, "--output", str(tmp_path / name), "--format", form, *named]
 
     for call in (350, 450, 550):  # between the arrays and the document
         arguments = make_arguments(f"{call}")

@@ -16,7 +16,7 @@ from registry.api.replays import replay
 from registry.errors import CorruptionError, RegistryError, UnavailableError
 from registry.records import FileUse
 from registry.storage import folder
-from testing.panels import PANEL_A, PANEL_B, write_panel_folder
+from testing.panels import PANEL_A, PANEL_B, SHORT_NAME, write_panel_folder
 from testing.registries import RegistryLocation
 from testing.stores import find_object_path
 from tests.refusals import assert_refused
@@ -62,7 +62,9 @@ VERBS: dict[str, Callable[[Registry, Path, RegistryLocation], object]] = {
     "export": lambda registry, folder, _: registry.export(RUN, folder / "out"),
     "text": lambda registry, folder, _: registry.export(RUN, folder / "out", format="psana"),
     "hdf5": lambda registry, folder, _: registry.export(RUN, folder / "out", format="hdf5"),
-    "lcls2": lambda registry, folder, _: registry.export(RUN, folder / "out", format="lcls2"),
+    "lcls2": lambda registry, folder, _: registry.export(
+        RUN, folder / "out", format="lcls2", short_name=SHORT_NAME
+    ),
     "constants": lambda registry, *_: registry.constants(RUN),
     "replay": lambda _, folder, location: replay(
         folder / "exported" / "provenance.json", folder / "out", location.database, location.store

@@ -33,6 +33,7 @@ from registry.errors import (
 from registry.records import Validity
 from registry.service.options import Options
 from registry.transport import Service
+from testing.panels import SHORT_NAME
 from testing.registries import RegistryLocation
 from testing.services import serve_in_thread
 from tests.cli import Calreg
@@ -120,8 +121,8 @@ def test_what_was_fetched_is_the_same_without_the_service(
         ("detector", "show", RUN),
     )
     exports = {
-        name: ("export", RUN, "--output", str(tmp_path / "constants"), "--format", name)
-        for name in ("npy", "hdf5", "psana", "lcls2")
+        name: ("export", RUN, "--output", str(tmp_path / "constants"), "--format", name, *words)
+        for name, words in (("npy", ()), ("hdf5", ()), ("psana", ()), ("lcls2", ("--short-name", SHORT_NAME)))
     }
     kept: dict[str, Any] = {}
     with monkeypatch.context() as patch:

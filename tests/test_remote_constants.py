@@ -24,7 +24,7 @@ from registry.errors import (
 )
 from registry.instants import BEGINNING
 from registry.service.options import Options
-from testing.panels import use_small_panels, write_panel_folder
+from testing.panels import name_detector, use_small_panels, write_panel_folder
 from testing.registries import RegistryFactory, RegistryLocation
 from testing.services import serve_in_thread
 from tests.cli import Calreg
@@ -170,8 +170,8 @@ def test_an_export_has_the_bytes_of_a_local_one(
     remote: Registry, location: RegistryLocation, tmp_path: Path, name: str
 ) -> None:
     with location.open() as local:
-        expected = local.export(RUN, tmp_path / "local", format=name)
-    written = remote.export(RUN, tmp_path / "remote", format=name)
+        expected = local.export(RUN, tmp_path / "local", format=name, **name_detector(name))
+    written = remote.export(RUN, tmp_path / "remote", format=name, **name_detector(name))
     assert [output.sha256 for output in written.outputs] == [
         output.sha256 for output in expected.outputs
     ] or (
@@ -189,7 +189,14 @@ def test_files_that_serve_other_runs_wrongly_are_named_by_a_service_too(
         for run in (640, 650):
             local.runs.add(f"exp=xcsls3716:run={run}", begin="2018-03-10T08:15:00Z")
         deployed = {
-            name: local.export(RUN, tmp_path / name / "calib", format=name, first_run=631, last_run=700)
+            name: local.export(
+                RUN,
+                tmp_path / name / "calib",
+                format=name,
+                **name_detector(name),
+                first_run=631,
+                last_run=700,
+            )
             for name in ("psana", "lcls2")
         }
         local.versions.add(
@@ -219,7 +226,9 @@ def test_an_export_is_verified_through_its_service(
     monkeypatch.setenv("CALREG_CACHE", "off")
     with location.open() as local:
         document = Path(local.export(RUN, tmp_path / "constants").provenance)
-        deployed = Path(local.export(RUN, tmp_path / "calib", format="lcls2").provenance)
+        deployed = Path(
+            local.export(RUN, tmp_path / "calib", format="lcls2", **name_detector("lcls2")).provenance
+        )
         expected = verify_export(document, location.database, location.store)
     path = min((location.store / "objects").rglob("*.npy"))
     with serve_in_thread(location, Options(public=True)) as url:

@@ -17,7 +17,7 @@ from registry import read_status, verify_export
 from registry.api import Registry, open_registry
 from registry.cli import app
 from registry.errors import NotFoundError, Remedy, RequestError, UnavailableError
-from testing.panels import PANEL_A, PANEL_B, SOURCE, write_panel_folder
+from testing.panels import PANEL_A, PANEL_B, SOURCE, name_detector, write_panel_folder
 from testing.registries import RegistryLocation
 from testing.services import serve_in_thread
 from tests.conftest import make_location
@@ -136,7 +136,9 @@ def test_a_service_of_a_reader_counts_lists_draws_and_checks_deployed_files(
         for dataset, begin in zip(runs, (START, LATER), strict=True):
             registry.runs.add(dataset, begin=begin)
         for name in ("psana", "lcls2"):
-            document = registry.export(runs[0], tmp_path / name, format=name, last_run=2).provenance
+            document = registry.export(
+                runs[0], tmp_path / name, format=name, last_run=2, **name_detector(name)
+            ).provenance
         registry.versions.add(
             PANEL_A, write_panel_folder(tmp_path / "later", 5), valid_from=LATER, kinds=["gain"]
         )

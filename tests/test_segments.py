@@ -19,10 +19,12 @@ from registry.api.export_verification import verify_export
 from registry.api.replays import replay
 from registry.detectors import format_segment_numbers, parse_segment_numbers
 from registry.errors import ConflictError, DocumentError, Remedy, RequestError
+from registry.exporters import lcls2
 from registry.provenance.document import InputPanel
 from registry.registration.configurations import ConfigurationStatement
-from testing.panels import use_small_panels, write_panel_folder
+from testing.panels import SHORT_NAME, name_detector, use_small_panels, write_panel_folder
 from tests.cli import Calreg
+from tests.psana_readers import read_newer
 from tests.refusals import assert_refused
 from tests.selection import keep_first
 
@@ -58,7 +60,11 @@ def configure(registry: Registry, segments: Any = None, panels: Sequence[str] = 
 
 
 def contents(folder: Path) -> dict[str, str]:
-    return {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in folder.iterdir()}
+    return {
+        path.name: hashlib.sha256(path.read_bytes()).hexdigest()
+        for path in folder.rglob("*")
+        if path.is_file()
+    }
 
 
 # Texts
@@ -244,11 +250,12 @@ def test_an_lcls2_array_is_indexed_by_segment_number_and_absent_panels_are_zeros
 ) -> None:
     register(registry, tmp_path / "arrays")
     configure(registry, STATED)
-    done = registry.export(RUN, tmp_path / "out", format="lcls2")
+    done = registry.export(RUN, tmp_path / "out", format="lcls2", short_name=SHORT_NAME)
     absent = [number for number in range(32) if number not in STATED]
     assert (done.segments, done.absent_segments) == (STATED, tuple(absent))
     for name, kind in (("pixel_gain", "gain"), ("pixel_offset", "offset")):
-        array = np.load(tmp_path / "out" / f"{name}.npy")
+        (path,) = (tmp_path / "out" / "jungfrau" / "merge_tmp").glob(f"*-{name}.txt")
+        array = read_newer(path)
         assert (array.shape, array.dtype) == ((3, 32, 4, 6), np.dtype("<f4"))
         for number in range(32):
             for gain_range in range(3):
@@ -257,9 +264,9 @@ def test_an_lcls2_array_is_indexed_by_segment_number_and_absent_panels_are_zeros
                     panel = SEVEN[STATED.index(number)]
                     expected = np.load(tmp_path / "arrays" / panel / f"g{gain_range}_{kind}.npy")
                 assert array[gain_range, number].tobytes() == expected.tobytes()
-        fields = json.loads((tmp_path / "out" / f"{name}.json").read_bytes())
+        fields = json.loads(path.with_suffix(".json").read_bytes())
         assert (fields["segment_ids"], fields["segment_inds"]) == (list(SEVEN), list(STATED))
-        assert fields["shape_as_daq"] == [7, 4, 6]
+        assert fields["shape_as_daq"] == [32, 4, 6]
         assert fields["extpars"]["absent_segments"] == absent
     assert verify_export(done.provenance, NOWHERE, Path(registry._backend.store.place)).problems == ()
     again = replay(done.provenance, tmp_path / "again", NOWHERE, Path(registry._backend.store.place))
@@ -276,7 +283,7 @@ def test_an_lcls2_array_has_the_fewest_slots_of_a_whole_detector(
     panels = PANELS[: len(segments)]
     register(registry, tmp_path / "arrays", panels)
     configure(registry, segments, panels)
-    done = registry.export(RUN, tmp_path / "out", format="lcls2", types=["pixel_gain"])
+    done = registry.export(RUN, tmp_path / "out", format="lcls2", short_name=SHORT_NAME, types=["pixel_gain"])
     assert done.outputs[0].shape == (3, slots, 4, 6)
     assert registry.identify(done.outputs[0].path).exports[0].type == "pixel_gain"
 
@@ -288,10 +295,11 @@ def test_lcls2_is_refused_where_nobody_stated_the_segment_numbers(
     with location.open() as registry:
         register(registry, tmp_path / "arrays")
         configure(registry)
-    words = ("--format", "lcls2", "--output", str(tmp_path / "out"))
+    words = ("--format", "lcls2", "--short-name", SHORT_NAME, "--output", str(tmp_path / "out"))
     error = calreg.assert_refused(2, "export", RUN, *words)
     assert error["panels"] == list(SEVEN)
     assert "--segments NUMBERS --supersede" in calreg("export", RUN, *words).stderr
+    words = (*words, "--source", SOURCE, "--experiment", "xcs1", "--first-run", "3")
     without_run = calreg("export", "_".join(SEVEN), "--at", BEGIN, *words)
     assert without_run.code == 2
     assert "calreg detector configure --segments" in without_run.stderr
@@ -310,7 +318,8 @@ def test_an_export_names_the_segments_for_which_its_arrays_have_zeros(
         register(registry, tmp_path / "arrays", PANELS[:2])
         configure(registry, "1,3", PANELS[:2])
     for form, absent in (("lcls2", [0, 2, 4, 5, 6, 7]), ("npy", []), ("hdf5", [])):
-        words = ("export", RUN, "--format", form, "--output", str(tmp_path / form))
+        named = ("--short-name", SHORT_NAME) if form == "lcls2" else ()
+        words = ("export", RUN, "--format", form, *named, "--output", str(tmp_path / form))
         assert ("zeros in the arrays: 0,2,4-7\n" in calreg.run(*words).stdout) == bool(absent)
         assert calreg.run(*words, "--force", "--json").json["absent_segments"] == absent
 
@@ -357,8 +366,8 @@ def test_constants_in_memory_have_the_segment_numbers(registry: Registry, tmp_pa
 def test_panels_in_an_lcls2_array_are_identified_by_their_values(registry: Registry, tmp_path: Path) -> None:
     register(registry, tmp_path / "arrays")
     configure(registry, STATED)
-    done = registry.export(RUN, tmp_path / "out", format="lcls2", types=["pixel_gain"])
-    array = np.load(done.outputs[0].path)
+    done = registry.export(RUN, tmp_path / "out", format="lcls2", short_name=SHORT_NAME, types=["pixel_gain"])
+    array = read_newer(Path(done.outputs[0].path))
     array[0, 0, 0, 0] += 1
     np.save(tmp_path / "changed.npy", array)
     parts = registry.identify(tmp_path / "changed.npy").parts
@@ -374,7 +383,7 @@ def test_other_segment_numbers_say_which_recorded_exports_they_concern(
 ) -> None:
     register(registry, tmp_path / "arrays")
     configure(registry, STATED)
-    registry.export(RUN, tmp_path / "out", format="lcls2")
+    registry.export(RUN, tmp_path / "out", format="lcls2", short_name=SHORT_NAME)
     outcome = configure(registry, "0-6", supersede=True, comment="counted again")
     assert [warning for warning in outcome.warnings if "export 1" in warning]
 
@@ -406,11 +415,12 @@ def test_a_document_from_before_there_were_segment_numbers_is_verified_and_repla
 
 @pytest.mark.slow
 def test_an_lcls2_export_from_before_there_were_segment_numbers_is_replayed(
-    registry: Registry, tmp_path: Path
+    registry: Registry, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(lcls2, "LAYOUT", 1)
     register(registry, tmp_path / "arrays", PANELS[:2])
     configure(registry, panels=PANELS[:2])
-    done = registry.export(RUN, tmp_path / "out", format="lcls2", types=["pixel_gain"])
+    done = registry.export(RUN, tmp_path / "out", format="lcls2", short_name=SHORT_NAME, types=["pixel_gain"])
     path, side = Path(done.provenance), tmp_path / "out" / "pixel_gain.json"
     fields = json.loads(side.read_bytes())
     assert fields["extpars"].pop("absent_segments") == []
@@ -445,7 +455,11 @@ def test_a_document_with_segment_numbers_that_cannot_be_is_refused(
 ) -> None:
     register(registry, tmp_path / "arrays")
     configure(registry, STATED)
-    path = Path(registry.export(RUN, tmp_path / "out", format=form, types=["pixel_gain"]).provenance)
+    path = Path(
+        registry.export(
+            RUN, tmp_path / "out", format=form, types=["pixel_gain"], **name_detector(form)
+        ).provenance
+    )
     document = json.loads(path.read_bytes())
     edit(document["resolution"]["panels"])
     path.write_text(json.dumps(document))

@@ -15,7 +15,7 @@ from registry.api import Registry
 from registry.api.replays import replay
 from registry.detectors import DETECTOR_TYPES, find_source_type
 from registry.errors import ConflictError, DocumentError, Remedy, RequestError
-from testing.panels import PANEL_A, PANEL_B, use_small_panels, write_panel_folder
+from testing.panels import PANEL_A, PANEL_B, SHORT_NAME, use_small_panels, write_panel_folder
 from tests.cli import Calreg
 from tests.refusals import assert_refused
 
@@ -210,7 +210,11 @@ def test_a_document_whose_source_is_not_of_its_detector_type_is_refused(
     registry.versions.add(PANEL_A, write_panel_folder(tmp_path / "a"), valid_from="beginning")
     registry.detectors.configure("xcs1", JUNGFRAU_SOURCE, PANEL_A, first_run=1)
     registry.runs.add(RUN, begin=BEGIN)
-    path = Path(registry.export(RUN, tmp_path / "out", format="lcls2", types=["pixel_gain"]).provenance)
+    path = Path(
+        registry.export(
+            RUN, tmp_path / "out", format="lcls2", types=["pixel_gain"], short_name=SHORT_NAME
+        ).provenance
+    )
     document = json.loads(path.read_bytes())
     part = document["resolution"][place] if place == "configuration" else document[place]
     part["source"] = source_of(device)

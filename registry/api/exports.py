@@ -13,6 +13,7 @@ from msgspec.structs import replace
 from registry import instants
 from registry.api.attempts import note_export
 from registry.api.backend import Backend
+from registry.api.deployment_names import complete_deployment, refuse_rivals
 from registry.api.detector_constants import DetectorConstants, LazyConstants
 from registry.api.export_records import find_killed_export, find_same_export, try_record_export
 from registry.api.folder_checks import check_folder
@@ -21,7 +22,7 @@ from registry.api.served_runs import describe_served_wrongly, list_served_wrongl
 from registry.authorship import Signature, build_signature, find_working_folder
 from registry.cache import find_cache
 from registry.errors import RequestError
-from registry.exporters import npy, psana
+from registry.exporters import lcls2, npy, psana
 from registry.exporters.assembly import build_assemblies, read_arrays
 from registry.exporters.formats import (
     Format,
@@ -53,6 +54,8 @@ class ExportRequest(ArrayRequest):
     format: str = npy.NAME
     first_run: int | None = None
     last_run: int | None = None
+    short_name: str | None = None
+    experiment: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,9 +126,12 @@ def write_export(
     drafted = draft_document(backend, request, export_format, signature)
     draft = drafted.document
     layout = export_format.layout(draft)
+    home = folder / layout.folder
     if export_format.NAME == psana.NAME:
         psana.refuse_lost_bits(draft)
-    home = folder / layout.folder
+    elif export_format.NAME == lcls2.NAME:
+        lcls2.refuse_inexact_masks(draft)
+        refuse_rivals(draft, home)
     former = None if force else find_same_export(home / layout.document, draft)
     stamped = former if former is not None or force else find_killed_export(home, layout, draft)
     if stamped is not None:  # some formats write its time into their files
@@ -161,7 +167,7 @@ def write_export(
         segments=draft.resolution.segments,
         absent_segments=list_zeroed_segments(export_format, draft),
         recorded=note is None,
-        notes=(*notes, *(() if note is None else (note,))),
+        notes=(*notes, *(() if note is None else (note,)), *written.notes),
         warnings=(*warnings, *(written.warnings if checks_folder else ())),
     )
 
@@ -218,7 +224,7 @@ def draft_document(
         resolution=resolution,
         outputs=(),
         warnings=facts.warnings,
-        deployment=facts.deployment,
+        deployment=complete_deployment(request, export_format, facts),
         layout=1 if export_format is None else export_format.LAYOUT,
     )
     return Draft(document, facts.blake3s, facts.beside)

@@ -22,6 +22,7 @@ from registry.identifiers import is_dataset
 from registry.instants import Instant
 from registry.lookup.deployed_runs import find_deployment
 from registry.lookup.deployments import deployment_warnings
+from registry.lookup.detector_names import list_short_names
 from registry.lookup.resolution import ArrayRequest, resolve
 from registry.lookup.revisions import AsOfRef
 from registry.provenance.document import Deployment, Resolution
@@ -44,6 +45,9 @@ class ExportFacts(Struct, frozen=True):
         The BLAKE3 of files by their SHA-256, as far as recorded.
     warnings, beside
         Those of the document, and others.
+    short_names
+        The short names of the newer data system that are recorded, where the format has one: by name whether it is
+        that of the detector.
     """
 
     head: Head
@@ -53,6 +57,7 @@ class ExportFacts(Struct, frozen=True):
     blake3s: dict[str, str]
     warnings: tuple[str, ...]
     beside: tuple[str, ...]
+    short_names: dict[str, bool] = {}
 
 
 def find_export_facts(
@@ -89,6 +94,7 @@ def find_export_facts(
         warnings = answer.warnings
         deployment: Deployment | None = None
         beside: list[str] = []
+        short_names: dict[str, bool] = {}
         if export_format is None or not with_runs:
             _refuse_range_of_runs(format, first_run, last_run)
         else:
@@ -99,6 +105,11 @@ def find_export_facts(
                 (first_run, last_run),
                 view.revision,
                 by_segment=export_format.BY_SEGMENT,
+            )
+        if export_format is not None and export_format.HAS_SHORT_NAME:
+            panels_of = [panel.panel for panel in answer.resolution.panels]
+            short_names = list_short_names(
+                view.connection, answer.resolution.detector_type, panels_of, view.revision
             )
         if deployment is not None:
             warnings += tuple(
@@ -113,6 +124,7 @@ def find_export_facts(
         dict(answer.blake3s),
         warnings,
         tuple(beside),
+        short_names,
     )
 
 

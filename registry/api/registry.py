@@ -255,6 +255,8 @@ class Registry(Deploying, Differences, History, Importing, Reversing):
         format: str = "npy",  # noqa: A002 - the name of the option
         first_run: int | None = None,
         last_run: int | None = None,
+        short_name: str | None = None,
+        experiment: str | None = None,
         force: bool = False,
         progress: Progress = no_progress,
     ) -> Export:
@@ -270,6 +272,11 @@ class Registry(Deploying, Differences, History, Importing, Reversing):
             The range of runs that psana and lcls2 use the files for. By default from the dataset's run to the last
             recorded one before the constants change, without an end only if nothing is known to end them; with an `at`
             that is not the start of the run, the run alone.
+        short_name
+            The name of the detector in the database of the newer data system, ``jungfrau_000003``, for lcls2; by
+            default the one that is recorded for it (`detectors.name`).
+        experiment
+            The experiment of the runs, for lcls2 and a detector Id.
         force
             Replace files that exist.
 
@@ -280,7 +287,8 @@ class Registry(Deploying, Differences, History, Importing, Reversing):
         UnavailableError
             The folder cannot be written, or the format needs a package that is not installed.
         RequestError
-            The range of runs is empty or too large for psana, or the format has no range of runs.
+            The range of runs is empty or too large for psana and lcls2, or the format has no range of runs; or lcls2
+            lacks what the newer data system finds constants by; or a mask has bits that the reader would lose.
         NotValidError
             As for `constants`; or the range of runs reaches into other constants, and ``run`` is the first such run.
         NotFoundError, CorruptionError
@@ -290,7 +298,16 @@ class Registry(Deploying, Differences, History, Importing, Reversing):
 
         instant = self._backend.parse_optional_instant(at, as_of)
         request = ExportRequest(
-            target, source, instant, tuple(types or ()), as_of, format, first_run, last_run
+            target,
+            source,
+            instant,
+            tuple(types or ()),
+            as_of,
+            format,
+            first_run,
+            last_run,
+            short_name,
+            experiment,
         )
         return write_export(self._backend, request, Path(output), progress, force=force)
 

@@ -103,6 +103,7 @@ def _replay(
         recorded=False,
         segments=document.resolution.segments,
         absent_segments=formats.list_zeroed_segments(plan.format, plan.draft),
+        notes=written.notes,
         warnings=(*document.warnings, *written.warnings),
     )
 

@@ -42,6 +42,15 @@ def export(
             min=0, metavar="RUN", help="psana, lcls2: valid up to this run; default: as long as known."
         ),
     ] = None,
+    short_name: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME", help="lcls2: the detector's number, jungfrau_000003; default: as recorded."
+        ),
+    ] = None,
+    experiment: Annotated[
+        str | None, typer.Option(metavar="EXPERIMENT", help="lcls2: whose runs, with a DETECTOR_ID.")
+    ] = None,
     force: Force = False,
     json: Json = False,
 ) -> None:
@@ -60,6 +69,8 @@ def export(
             format=format,
             first_run=first_run,
             last_run=last_run,
+            short_name=short_name,
+            experiment=experiment,
             force=force,
             progress=output.show_progress,
         )

@@ -34,6 +34,10 @@ def _state_segments(
     )
 
 
+def _name_detector(*, panels: Sequence[str] = ("DETECTOR_ID",), example: str = "NAME", **_: Any) -> str:
+    return f"give --short-name {example}, or record it: calreg detector name {example} {'_'.join(panels)}"
+
+
 _TAKE_ENTRIES = {
     Remedy.ALLOW_ANY_TIME: "--any-time takes starts of any year",
     Remedy.ALLOW_ODD: "--allow-odd takes odd values that are meant",
@@ -89,6 +93,8 @@ WORDS: dict[Remedy, str | Callable[..., str]] = {
     Remedy.GIVE_INSTANT: "give --at",
     Remedy.GIVE_ROLES: "give --reader ROLE, --writer ROLE or both, once or repeatedly",
     Remedy.GIVE_SOURCE_AND_RUNS: "give --source and --first-run",
+    Remedy.GIVE_EXPERIMENT_AND_RUNS: "name a run, or give --experiment, --source and --first-run",
+    Remedy.GIVE_SHORT_NAME: _name_detector,
     Remedy.GIVE_STORE: "set CALREG_STORE or --store to a folder",
     Remedy.GIVE_TIMEZONE: "--timezone with the zone of that import reads them as it did; or withdraw its versions",
     Remedy.GRANT_RIGHTS: "its owner can grant rights with calreg database grant",

@@ -32,6 +32,8 @@ class Format(Protocol):
         Whether a panel's place in the arrays is its segment number, not its position in the detector Id.
     HAS_RUN_RANGE
         Whether the files are for a range of runs.
+    HAS_SHORT_NAME
+        Whether the files are for an experiment and a detector by its short name in the newer data system.
     LAYOUT
         The layout in which new files are written; documents of all from 1 on are replayed in theirs.
     REQUIRED_PACKAGE
@@ -41,6 +43,7 @@ class Format(Protocol):
     NAME: str
     BY_SEGMENT: bool
     HAS_RUN_RANGE: bool
+    HAS_SHORT_NAME: bool
     LAYOUT: int
     REQUIRED_PACKAGE: str | None
 
@@ -93,6 +96,11 @@ def get_software_versions(export_format: Format) -> dict[str, str]:
 def list_formats_with_runs() -> list[str]:
     """Return the names of the formats whose files are for a range of runs."""
     return [name for name, export_format in FORMATS.items() if export_format.HAS_RUN_RANGE]
+
+
+def list_formats_with_short_names() -> list[str]:
+    """Return the names of the formats whose files are for an experiment and a detector by its short name."""
+    return [name for name, export_format in FORMATS.items() if export_format.HAS_SHORT_NAME]
 
 
 def write_files(

@@ -49,11 +49,12 @@ class Layout:
 
 @dataclass(frozen=True, slots=True)
 class WrittenFiles:
-    """The files that a format wrote; ``warnings`` are about their destination."""
+    """The files that a format wrote; ``warnings`` and ``notes`` are about their destination."""
 
     outputs: tuple[Output, ...]
     companions: tuple[Companion, ...] = ()
     warnings: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
 
     def pair_with(self, document: Document) -> Iterator[tuple[str, Output | Companion, Output | Companion]]:
         """Yield (name, file as written, file in a document of the same layout)."""

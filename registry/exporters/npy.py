@@ -16,6 +16,7 @@ from registry.provenance.document import Document
 NAME = "npy"
 BY_SEGMENT = False
 HAS_RUN_RANGE = False
+HAS_SHORT_NAME = False
 LAYOUT = 1
 REQUIRED_PACKAGE = None
 

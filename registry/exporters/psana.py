@@ -19,14 +19,16 @@ from registry.errors import NotFoundError, Remedy, RequestError
 from registry.exporters import text
 from registry.exporters.assembly import Assembly
 from registry.exporters.layout import Layout, Target, WrittenFiles, write_sequential
+from registry.exporters.origins import describe_inputs
 from registry.files import Buffer, open_input, sha256_of_file
 from registry.identifiers import parse_source
 from registry.parallel import Advance
-from registry.provenance.document import Deployment, Document, InputConstants, Output
+from registry.provenance.document import Deployment, Document, Output
 
 NAME = "psana"
 BY_SEGMENT = False
 HAS_RUN_RANGE = True
+HAS_SHORT_NAME = False
 LAYOUT = 1
 REQUIRED_PACKAGE = None
 
@@ -128,20 +130,7 @@ def _build_comments(draft: Document, assembly: Assembly) -> Iterator[str]:
     yield f"constants of {resolution.instant} ({resolution.instant_is})"
     yield str(draft.registry)
     yield f"provenance ../{layout(draft).document}"
-    for panel in resolution.panels:
-        constants = assembly.find_constants(panel)
-        alias = f" ({panel.alias})" if panel.alias else ""
-        yield f"panel {panel.position} {panel.panel}{alias}: {_format_version(constants)}"
-        for file in constants.files:
-            yield f"panel {panel.position} gain range {file.gain_range}: sha256 {file.sha256}"
-
-
-def _format_version(constants: InputConstants) -> str:
-    return (
-        f"version {constants.version} of {constants.kind}, valid from {constants.valid_from or 'the beginning'},"
-        f" {'still valid' if constants.valid_to is None else f'until {constants.valid_to}'},"
-        f" constants {constants.constants}"
-    )
+    yield from describe_inputs(resolution, assembly)
 
 
 def find_folder_warnings(folder: Path, arrays: Mapping[str, str]) -> list[str]:

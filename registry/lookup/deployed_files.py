@@ -1,7 +1,9 @@
 """The files that recorded exports deployed for ranges of runs, and the runs that they serve wrongly.
 
-Of a calibration directory the file is read that the analysis framework takes; of the newer data system the newest
-arrays whose range contains the run. Only what is recorded counts here: a folder itself may hold other files too.
+Of a calibration directory the file is read that the analysis framework takes; of the newer data system, among the
+arrays whose range contains the run, those with the highest first run, then the smallest last, then the newest
+(slac-lcls/lcls2, ``pscalib/calib/CalibDoc.py``). Only what is recorded counts here: a folder itself may hold other
+files too.
 """
 
 from __future__ import annotations
@@ -15,7 +17,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from registry import detectors, schema
-from registry.calibration_folder import choose_files, parse_file_name
+from registry.calibration_folder import MAX_RUN, choose_files, parse_file_name
 from registry.identifiers import split_detector_id
 from registry.lookup.answers import Source
 from registry.lookup.export_configurations import choose_configuration_of_export
@@ -163,9 +165,10 @@ def _choose(rows: Sequence[Any], runs: Sequence[int]) -> dict[int, Any]:
     by_name = {PurePath(row.path).name: row for row in rows}
     if _is_of_directory(rows[0]):
         return {run: by_name[name] for run, name in choose_files(by_name, runs).items() if name is not None}
+    rows = sorted(rows, key=lambda row: (row.first_run, -(MAX_RUN if row.last_run is None else row.last_run)))
     return {
         run: row
-        for row in rows  # a newer one replaces an older one
+        for row in rows  # a later one replaces an earlier one
         for run in runs
         if row.first_run <= run and (row.last_run is None or run <= row.last_run)
     }

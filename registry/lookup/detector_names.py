@@ -11,6 +11,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from registry import schema
+from registry.detectors.newer_names import is_short_name
 from registry.errors import NotFoundError
 from registry.identifiers import find_near, join_detector_id, quote, suggestion
 from registry.lookup.versions import is_live
@@ -25,6 +26,17 @@ def list_detector_names(
     known = table.c.recorded_in <= revision if withdrawn else schema.live_condition(table, revision)
     keyed = _read_names(connection, select_detector_names().where(known), revision)
     return sorted(keyed.values(), key=lambda named: (named.name, named.recorded_in))
+
+
+def list_short_names(
+    connection: sa.Connection, detector_type: str, panels: Sequence[str], revision: int
+) -> dict[str, bool]:
+    """Return the recorded short names of the newer data system; by name whether it is that of these panels."""
+    return {
+        known.name: known.panels == tuple(panels)
+        for known in list_detector_names(connection, revision)
+        if is_short_name(known.name, detector_type)
+    }
 
 
 def find_keyed_names(connection: sa.Connection, name: str, revision: int) -> dict[int, DetectorName]:

@@ -179,12 +179,18 @@ class Companion(_StrictStruct, frozen=True):
     size: Size
 
 
-class Deployment(_StrictStruct, frozen=True):
-    """The runs of a source that the files are named for; ``last_run`` None: all from the first on."""
+class Deployment(_StrictStruct, frozen=True, omit_defaults=True):
+    """The runs of a source that the files are named for; ``last_run`` None: all from the first on.
+
+    ``short_name`` is that of the detector in the newer data system; ``experiment`` the one whose the runs are, where
+    the request is not of a run. Both are omitted where the files have none.
+    """
 
     source: str
     first_run: Count
     last_run: Count | None
+    short_name: str | None = None
+    experiment: str | None = None
 
     @property
     def runs(self) -> str:
