@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from registry.errors import IdentifierError, RequestError
 
@@ -23,8 +23,9 @@ _DETECTOR_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_.]{0,63}")  # no '-', which eve
 _EXPERIMENT = re.compile(r"[a-z][a-z0-9_]{0,31}")
 _RUN = re.compile(r"[1-9][0-9]{0,9}")
 _SOURCE = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,63}\.[0-9]{1,9}:[A-Za-z][A-Za-z0-9_]{0,63}\.[0-9]{1,9}")
+_NEWER_SOURCE = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,63}")
 _DETECTOR_PREFIX = re.compile(r"[a-z][a-z0-9]*_(?=.)")
-_LOOSE_DATASET = re.compile(r"exp=([^:=]*):run=([^:=]*)")
+_LOOSE_DATASET = re.compile(r"exp=([^:=,]*)([:,])run=([^:=]*)")
 _SHA256 = re.compile(r"[0-9a-f]{64}", re.ASCII)
 
 
@@ -135,30 +136,34 @@ def format_run_range(first: int, last: int | None) -> str:
 
 @dataclass(frozen=True, slots=True, order=True)
 class Dataset:
-    """One run of one experiment, written ``exp=xcsls3716:run=631``."""
+    """One run of one experiment, written ``exp=xcsls3716:run=631``, or with a comma as the newer data system does.
+
+    It is written again as it was read; both are the same run.
+    """
 
     experiment: str
     run: int
+    separator: str = field(default=":", compare=False, repr=False)
 
     def __str__(self) -> str:
-        return f"exp={self.experiment}:run={self.run}"
+        return f"exp={self.experiment}{self.separator}run={self.run}"
 
     @classmethod
     def parse(cls, text: str) -> Dataset:
         """Read a dataset."""
-        experiment, run = split_dataset(text)
-        return cls(parse_experiment(experiment), parse_run_number(run))
+        experiment, run, separator = split_dataset(text)
+        return cls(parse_experiment(experiment), parse_run_number(run), separator)
 
 
-def split_dataset(text: str) -> tuple[str, str]:
-    """Return the texts of the experiment and the run in a dataset, not parsed yet."""
+def split_dataset(text: str) -> tuple[str, str, str]:
+    """Return the texts of the experiment and the run in a dataset, not parsed yet, and what is between them."""
     parts = _LOOSE_DATASET.fullmatch(text)
     if not parts:
         raise IdentifierError(
             f"{quote(text)} is not a dataset: exp=EXPERIMENT:run=NUMBER is expected,"
             " as in exp=xcsls3716:run=631"
         )
-    return parts[1], parts[2]
+    return parts[1], parts[3], parts[2]
 
 
 def is_dataset(text: str) -> bool:
@@ -167,7 +172,12 @@ def is_dataset(text: str) -> bool:
 
 
 def parse_source(text: str) -> str:
-    """Read the whole name of a detector's data source, ``XcsEndstation.0:Jungfrau.0``."""
+    """Read the whole name of a detector's data source, ``XcsEndstation.0:Jungfrau.0``.
+
+    In the newer data system it is the name that the detector has in the data, ``jungfrau``.
+    """
+    if _NEWER_SOURCE.fullmatch(text):
+        return text
     if not _SOURCE.fullmatch(text):
         raise IdentifierError(
             f"{quote(text)} is not a source: a name like XcsEndstation.0:Jungfrau.0 is expected"
@@ -176,6 +186,11 @@ def parse_source(text: str) -> str:
     if text != canonical:
         raise noncanonical_error("source", text, canonical)
     return text
+
+
+def is_newer_source(source: str) -> bool:
+    """Tell whether a source is one of the newer data system, which has no station, device and numbers."""
+    return ":" not in source
 
 
 def get_device_name(source: str) -> str:

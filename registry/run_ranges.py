@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections import defaultdict
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from registry.errors import IdentifierError
 from registry.identifiers import (
@@ -32,9 +32,11 @@ class RunSelection:
 
     experiment: str
     ranges: tuple[RunRange, ...]
+    separator: str = field(default=":", compare=False, repr=False)
 
     def __str__(self) -> str:
-        return f"exp={self.experiment}:run={','.join(format_run_range(*limits) for limits in self.ranges)}"
+        runs = ",".join(format_run_range(*limits) for limits in self.ranges)
+        return f"exp={self.experiment}{self.separator}run={runs}"
 
     @property
     def single(self) -> Dataset | None:
@@ -45,11 +47,11 @@ class RunSelection:
     @classmethod
     def parse(cls, text: str) -> RunSelection:
         """Read a dataset that may name ranges of runs."""
-        experiment, runs = split_dataset(text)
+        experiment, runs, separator = split_dataset(text)
         parts = runs.split(",", _MAX_RANGES)
         if len(parts) > _MAX_RANGES:
             raise IdentifierError(f"{quote(text)} has more than {_MAX_RANGES} ranges of runs")
-        return cls(parse_experiment(experiment), tuple(map(parse_run_range, parts)))
+        return cls(parse_experiment(experiment), tuple(map(parse_run_range, parts)), separator)
 
 
 def parse_run_range(text: str) -> RunRange:

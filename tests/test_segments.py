@@ -72,11 +72,22 @@ def contents(folder: Path) -> dict[str, str]:
 
 @pytest.mark.parametrize(
     ("text", "numbers"),
-    [("0-3,8", (0, 1, 2, 3, 8)), ("7", (7,)), ("0, 2-2", (0, 2)), ("30,31", (30, 31))],
+    [
+        ("0-3,8", (0, 1, 2, 3, 8)),
+        ("7", (7,)),
+        ("0, 2-2", (0, 2)),
+        ("30,31", (30, 31)),
+        ("s00-s02", (0, 1, 2)),
+    ],
 )
 def test_segment_numbers_are_read_with_ranges(text: str, numbers: tuple[int, ...]) -> None:
     assert parse_segment_numbers(text) == numbers
     assert parse_segment_numbers(format_segment_numbers(numbers)) == numbers
+
+
+@pytest.mark.parametrize("text", ["[0, 1, 8]", "(0, 1, 8,)", "[0 1 8]", " [ 0  1  8]", "[s00, s01, s08]"])
+def test_segment_numbers_are_read_as_the_newer_system_prints_them(text: str) -> None:
+    assert parse_segment_numbers(text) == (0, 1, 8)
 
 
 def test_segment_numbers_are_written_with_ranges() -> None:
@@ -87,7 +98,8 @@ def test_segment_numbers_are_written_with_ranges() -> None:
 @pytest.mark.parametrize(
     "wrong",
     [
-        "", "x", "3-0", "0,0", "0-3,3", "1,0", "-1", "0,", "1.5", "0-3-5", "٣", "0-99999", "9" * 5000,
+        "", "x", "3-0", "0,0", "0-3,3", "1,0", "-1", "0,", "1.5", "0-3-5", "[]",
+        "[", "[0", "0]", "[0;1]", "ss0", "٣", "0-99999", "9" * 5000,
         1.5, [0, True], ["0"], [None], (1, 0), [2, 2],
     ],
 )  # fmt: skip

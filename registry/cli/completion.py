@@ -178,10 +178,11 @@ def _complete_detectors(request: CompletionRequest) -> Iterator[CompletionName]:
 
 
 def _complete_datasets(request: CompletionRequest) -> Iterator[CompletionName]:
-    experiment, joint, run = request.prefix.removeprefix("exp=").partition(":run=")
-    if joint:
+    joint = ",run=" if ",run=" in request.prefix else ":run="
+    experiment, between, run = request.prefix.removeprefix("exp=").partition(joint)
+    if between:
         for name in request.find_names("runs", run, experiment):
-            yield CompletionName(f"exp={experiment}:run={name.text}")
+            yield CompletionName(f"exp={experiment}{joint}{name.text}")
     else:
         for name in request.find_names("experiments", experiment.partition(":")[0]):
             yield CompletionName(f"exp={name.text}:run=")

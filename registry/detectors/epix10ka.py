@@ -53,6 +53,8 @@ EPIX10KA = DetectorType(
         Device("Epix10kaQuad", "psana.Epix.Config10kaQuad", fewest_panels=4, most_panels=4),
         Device("Epix10ka2M", "psana.Epix.Config10ka2M", fewest_panels=16),
     ),
+    # epixquad is the name of a quad in the data (slac-lcls/lcls2, detector/UtilsEpix10kaCalib.py).
+    newer_devices=(Device("epix10ka"), Device("epixquad", fewest_panels=4, most_panels=4)),
     whole_sizes=(1, 4, 16),
     panel_id_format=PanelIdFormat(
         owns=lambda text: text.count("-") == 6,

@@ -43,6 +43,7 @@ _ADC_MAXIMUM = 16383.0
 JUNGFRAU = DetectorType(
     name="jungfrau",
     devices=(Device("Jungfrau", "psana.Jungfrau.Config"),),
+    newer_devices=(Device("jungfrau"),),
     # 0.5M, 1M, 4M and 16M: jungfrau_segments_tot in slac-lcls/lcls2, detector/UtilsJungfrau.py.
     whole_sizes=(1, 2, 8, 32),
     panel_id_format=PanelIdFormat(

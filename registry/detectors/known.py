@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from registry.detectors.epix10ka import EPIX10KA
 from registry.detectors.jungfrau import JUNGFRAU
+from registry.detectors.newer_names import is_short_name
 from registry.detectors.types import DetectorType
 from registry.errors import IdentifierError, NotFoundError, RequestError
-from registry.identifiers import get_device_name, quote
+from registry.identifiers import get_device_name, is_newer_source, quote
 
 DETECTOR_TYPES: dict[str, DetectorType] = {known.name: known for known in (JUNGFRAU, EPIX10KA)}
 
@@ -47,9 +48,19 @@ def find_panel_type(text: str) -> DetectorType:
 def find_source_type(source: str) -> DetectorType:
     """Return the detector type that a source names; refuse a source of a type that is not known."""
     for known in DETECTOR_TYPES.values():
-        if known.has_source(source):
+        if known.has_source(source) and not is_short_name(source, known.name):
             return known
-    devices = [device.name for known in DETECTOR_TYPES.values() for device in known.devices]
+    if any(is_short_name(source, known) for known in DETECTOR_TYPES):
+        raise RequestError(
+            f"{quote(source)} is a short name of the newer data system's database; a source is the name of the detector"
+            " in the data, as jungfrau",
+            source=source,
+        )
+    devices = [
+        device.name
+        for known in DETECTOR_TYPES.values()
+        for device in (*known.devices, *(known.newer_devices if is_newer_source(source) else ()))
+    ]
     raise RequestError(
         f"{quote(source)} is a source of {quote(get_device_name(source))}, a detector type that is not known;"
         f" known: {', '.join(devices)}",

@@ -11,7 +11,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from registry.errors import IdentifierError
+from registry.errors import IdentifierError, RequestError
 from registry.identifiers import join_detector_id, quote
 
 _SHORTENED_LENGTH = 20
@@ -47,3 +47,12 @@ def find_own_short_name(detector_type: str, panels: Sequence[str]) -> str | None
     """Return the long name of a detector where it is so brief that it stands for the short one."""
     long_name = build_long_name(detector_type, panels)
     return long_name if len(long_name) < _SHORTENED_LENGTH else None
+
+
+def newer_source_error(source: str) -> RequestError:
+    """Return the refusal of a source that no calibration directory has."""
+    return RequestError(
+        f"{quote(source)} is a source of the newer data system, which has no calibration directory; the format lcls2 is"
+        " for its database",
+        source=source,
+    )

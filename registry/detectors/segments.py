@@ -16,11 +16,15 @@ from registry.detectors.types import DetectorType
 from registry.errors import RequestError
 from registry.identifiers import format_count, quote
 
-_RANGE = re.compile(r"([0-9]{1,3})(?:-([0-9]{1,3}))?", re.ASCII)
+_RANGE = re.compile(r"s?([0-9]{1,3})(?:-s?([0-9]{1,3}))?", re.ASCII)
+_LISTED = re.compile(r"[\[(]\s*(.*?)[\s,]*[\])]", re.ASCII)  # as Python and numpy print a list
 
 
 def parse_segment_numbers(value: str | Iterable[int]) -> tuple[int, ...]:
-    """Read segment numbers in ascending order: integers, or a text with ranges as ``0-3,8``."""
+    """Read segment numbers in ascending order: integers, or a text with ranges as ``0-3,8``.
+
+    A text may be as the newer data system writes them, too: ``s00``, and lists as ``[0, 1]`` or ``[0 1]``.
+    """
     if isinstance(value, str):
         return _parse_text(value)
     numbers = tuple(value) if isinstance(value, Iterable) else (value,)
@@ -32,7 +36,8 @@ def parse_segment_numbers(value: str | Iterable[int]) -> tuple[int, ...]:
 
 def _parse_text(text: str) -> tuple[int, ...]:
     numbers: list[int] = []
-    for part in text.split(","):
+    listed = _LISTED.fullmatch(text.strip())
+    for part in re.split(r"[\s,]+", listed[1]) if listed else text.split(","):
         match = _RANGE.fullmatch(part.strip())
         if not match:
             raise RequestError(f"{quote(text)} is not a list of segment numbers: one like 0-3,8 is expected")

@@ -40,6 +40,12 @@ def refuse_wrong_source(source: str, panels: Collection[str], object_name: str |
     if object_name is None:
         return
     device = find_source_type(source).find_device(source)
+    if device.configuration_object is None:
+        raise RequestError(
+            f"{quote(source)} is a source of the newer data system, which has no configuration objects",
+            source=source,
+            object_name=object_name,
+        )
     if not re.fullmatch(rf"{re.escape(device.configuration_object)}(V[0-9]+)?", object_name, re.ASCII):
         raise RequestError(
             f"{quote(object_name)} is not a configuration object of {quote(source)}:"

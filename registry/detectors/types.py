@@ -9,7 +9,7 @@ from typing import Literal
 
 from registry.detectors.kinds import Kind
 from registry.errors import IdentifierError, RequestError
-from registry.identifiers import get_device_name, noncanonical_error, quote
+from registry.identifiers import get_device_name, is_newer_source, noncanonical_error, quote
 
 _NUMBER_FORMATS = {
     10: ("decimal", re.compile(r"[0-9]+")),
@@ -107,14 +107,16 @@ class MakerFormat:
 
 @dataclass(frozen=True, slots=True)
 class Device:
-    """A detector of the older data system, as sources and configuration objects name it.
+    """A detector as sources and configuration objects name it.
 
     Attributes
     ----------
     name
-        In sources: ``Jungfrau`` of ``XcsEndstation.0:Jungfrau.0``.
+        In sources: ``Jungfrau`` of ``XcsEndstation.0:Jungfrau.0``. In the newer data system the start of the name that
+        the detector has in the data, ``jungfrau`` of ``jungfrau16M``.
     configuration_object
-        The name of its configuration objects without their version: ``psana.Jungfrau.Config``.
+        The name of its configuration objects without their version: ``psana.Jungfrau.Config``; None in the newer data
+        system, which has none.
     fewest_panels
         The number of panels of the smallest whole one: with fewer some are absent.
     most_panels
@@ -122,7 +124,7 @@ class Device:
     """
 
     name: str
-    configuration_object: str
+    configuration_object: str | None = None
     fewest_panels: int = 1
     most_panels: int | None = None
 
@@ -151,6 +153,8 @@ class DetectorType:
         Every known kind, the required ones first.
     maker_format
         The maker's file, None where its layout is not known.
+    newer_devices
+        Its devices in the newer data system.
     """
 
     name: str
@@ -162,6 +166,7 @@ class DetectorType:
     asic_shape: tuple[int, int]
     kinds: tuple[Kind, ...]
     maker_format: MakerFormat | None = None
+    newer_devices: tuple[Device, ...] = ()
 
     @property
     def group(self) -> str:
@@ -178,15 +183,21 @@ class DetectorType:
 
     def has_source(self, source: str) -> bool:
         """Tell whether a source names one of the devices."""
-        return get_device_name(source) in {device.name for device in self.devices}
+        return self._find_device(source) is not None
 
     def find_device(self, source: str) -> Device:
         """Return the device that a source names; refuse a source of another detector type."""
-        for device in self.devices:
-            if device.name == get_device_name(source):
-                return device
-        known = ", ".join(device.name for device in self.devices)
-        raise RequestError(f"{quote(source)} is not a source of {self.name}; devices: {known}")
+        device = self._find_device(source)
+        if device is None:
+            known = ", ".join(device.name for device in (*self.devices, *self.newer_devices))
+            raise RequestError(f"{quote(source)} is not a source of {self.name}; devices: {known}")
+        return device
+
+    def _find_device(self, source: str) -> Device | None:
+        if is_newer_source(source):
+            return next((device for device in self.newer_devices if _starts_name(device.name, source)), None)
+        name = get_device_name(source)
+        return next((device for device in self.devices if device.name == name), None)
 
     def most_panels(self, source: str) -> int:
         """Return the largest number of panels that a source can read out."""
@@ -234,6 +245,12 @@ class DetectorType:
     def array_shape(self, panels: int) -> tuple[int, int, int, int]:
         """Return the shape of an assembled array: (gain range, panel, row, column)."""
         return (self.gain_ranges, panels, *self.panel_shape)
+
+
+def _starts_name(name: str, source: str) -> bool:
+    """Tell whether a name in the data is that of a device: behind the device's, if anything, a digit or ``_``."""
+    rest = source.removeprefix(name)
+    return rest != source and (not rest or rest[0] == "_" or rest[0].isdigit())
 
 
 def _group_name(device: str) -> str:

@@ -15,13 +15,14 @@ from pathlib import Path
 from registry import detectors, instants
 from registry.authorship import build_signature, find_working_folder
 from registry.calibration_folder import MAX_RUN, parse_file_name, stops_framework
+from registry.detectors.newer_names import newer_source_error
 from registry.errors import NotFoundError, Remedy, RequestError
 from registry.exporters import text
 from registry.exporters.assembly import Assembly
 from registry.exporters.layout import Layout, Target, WrittenFiles, write_sequential
 from registry.exporters.origins import describe_inputs
 from registry.files import Buffer, open_input, sha256_of_file
-from registry.identifiers import parse_source
+from registry.identifiers import is_newer_source, parse_source
 from registry.parallel import Advance
 from registry.provenance.document import Deployment, Document, Output
 
@@ -55,7 +56,8 @@ def _require_deployment(draft: Document) -> Deployment:
             "a calibration directory is by source and runs, which a detector Id does not have",
             remedy=Remedy.GIVE_SOURCE_AND_RUNS,
         )
-    parse_source(deployment.source)
+    if is_newer_source(parse_source(deployment.source)):
+        raise newer_source_error(deployment.source)
     last = deployment.first_run if deployment.last_run is None else deployment.last_run
     if last > MAX_RUN:
         raise RequestError(

@@ -9,8 +9,9 @@ import sqlalchemy as sa
 
 from registry import detectors, schema
 from registry.detectors import DetectorType, Kind
+from registry.detectors.newer_names import newer_source_error
 from registry.errors import NotFoundError
-from registry.identifiers import find_near, parse_experiment, suggestion
+from registry.identifiers import find_near, is_newer_source, parse_experiment, suggestion
 from registry.lookup.answers import Source
 from registry.lookup.runs import list_configurations, select_sources
 
@@ -38,7 +39,7 @@ class DeployableSource:
 def list_deployable_sources(
     connection: sa.Connection, experiment: str, source: str | None, types: Sequence[str], revision: int
 ) -> list[DeployableSource]:
-    """Return the sources of an experiment, all or those that fit a name or a part of it.
+    """Return the sources of an experiment, all or those that fit a name or a part of it, in a calibration directory.
 
     Parameters
     ----------
@@ -50,7 +51,7 @@ def list_deployable_sources(
     NotFoundError
         The experiment or the source is not known, or no run is recorded.
     RequestError
-        A type is not one of the detector type.
+        A type is not one of the detector type; or the sources are all of the newer data system.
     """
     parse_experiment(experiment)
     configurations = list_configurations(connection, revision, {experiment})
@@ -58,11 +59,14 @@ def list_deployable_sources(
     if not by_source:
         raise _no_source_error(connection, experiment, revision)
     names = select_sources(sorted(by_source), source, experiment)
+    of_directory = [name for name in names if not is_newer_source(name)]
+    if not of_directory:
+        raise newer_source_error(names[0])
     run = schema.run
     recorded = sa.select(run.c.id).where(run.c.experiment == experiment, schema.live_condition(run, revision))
     if connection.execute(recorded.limit(1)).first() is None:
         raise NotFoundError(f"no run of {experiment} is recorded", experiment=experiment)
-    return [_build_source(experiment, name, by_source[name], types) for name in names]
+    return [_build_source(experiment, name, by_source[name], types) for name in of_directory]
 
 
 def _build_source(experiment: str, name: str, panel: str, types: Sequence[str]) -> DeployableSource:
