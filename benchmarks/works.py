@@ -6,7 +6,7 @@ from pathlib import Path
 
 from registry.api import Registry
 from registry.api.detector_constants import DetectorConstants
-from registry.records import Export, Outcome, Validity
+from registry.records import Export, Outcome, Validity, Verification
 
 
 def export(registry: Registry, target: str, folder: str, form: str = "npy") -> Export:
@@ -42,3 +42,8 @@ def read_log(registry: Registry) -> int:
 def read_versions(registry: Registry) -> int:
     """Read all versions, withdrawn ones too, and return their number."""
     return sum(1 for _ in registry.versions.iterate(withdrawn=True))
+
+
+def verify(registry: Registry) -> Verification:
+    """Compare every file and row with what was recorded."""
+    return registry.verify()

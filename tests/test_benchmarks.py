@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import ExitStack
+from dataclasses import replace
 from itertools import islice
 from pathlib import Path
 
@@ -11,6 +12,7 @@ import msgspec
 import pytest
 
 from benchmarks import (
+    buckets,
     consequences,
     delivering,
     exports,
@@ -30,6 +32,7 @@ from benchmarks.history import History
 from benchmarks.loading import load_history
 from benchmarks.rows import Results, Row
 from benchmarks.timing import Spread
+from testing.buckets import BucketServer
 from testing.registries import RegistryFactory, RegistryLocation
 from tests.selection import keep_first
 
@@ -126,6 +129,39 @@ def test_a_mirror_is_measured_beside_a_copy(bench: Bench, monkeypatch: pytest.Mo
         (2.0, True, True),
         (0.1, True, False),
     ]
+
+
+@pytest.mark.slow
+@pytest.mark.exhaustive
+def test_a_store_in_a_bucket_is_measured_beside_a_folder(
+    bench: Bench, bucket_server: BucketServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(bench, "scale", replace(SMALLEST, panels=(1, 1)))
+    rows = list(buckets.measure_bucket(bench, bucket_server))
+    assert [row.reach for row in rows] == [2.0, 1.3, 2.0, 3.0, 1.6, 2.0, 1.5]
+    assert all(row.ratio and row.ours and row.baseline for row in rows)
+    assert [bool(row.copied) for row in rows] == [True, False, False, True, False, False, False]
+
+
+@pytest.mark.slow
+def test_the_verification_of_many_files_in_a_bucket_is_measured(
+    bench: Bench, bucket_server: BucketServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(buckets, "_FILES", 20)
+    (row,) = islice(buckets.measure_many_files(bench, bucket_server), 1)
+    assert row.reach == 2.0
+    assert row.ratio
+
+
+@pytest.mark.slow
+@pytest.mark.exhaustive
+def test_the_memory_of_a_verification_of_many_files_in_a_bucket_is_measured(
+    bench: Bench, bucket_server: BucketServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(buckets, "_FILES", 20)
+    _, row = buckets.measure_many_files(bench, bucket_server)
+    assert (row.reach, row.unit) == (64, "MiB")
+    assert row.ours is not None
 
 
 @pytest.mark.slow
