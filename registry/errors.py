@@ -19,6 +19,7 @@
         ├── BehindError         another server of the registry knows more, and this one does not yet
         ├── DeniedError         this user may not use a file
         ├── LeftOutError        a partial snapshot has not got a file, on purpose
+        ├── StoreServerError    the server of a store does not answer, or not as it should
         ├── OfflineError        no service may be asked, and the cache has not got an answer or a file
         └── CacheError          the cache cannot be used, and the same can be done without it
 
@@ -198,6 +199,10 @@ class CacheError(UnavailableError):
 
 class LeftOutError(UnavailableError):
     """A file was left out of a partial snapshot on purpose; the message names its request, and the whole."""
+
+
+class StoreServerError(UnavailableError):
+    """The server of a store does not answer, or not as it should: nothing is known of any file."""
 
 
 class OfflineError(UnavailableError):

@@ -23,6 +23,7 @@ from registry.errors import (
     DeniedError,
     LeftOutError,
     Remedy,
+    StoreServerError,
     UnavailableError,
 )
 from registry.files import TEMPORARY_PREFIX, blake3_of, new_blake3, sha256_of
@@ -225,9 +226,17 @@ class ContentStore:
         return None if error is None else str(error)
 
     def find_error(self, sha256: str, size: int) -> CorruptionError | UnavailableError | None:
-        """Return the error that is raised when the object is read, None where it is sound."""
+        """Return the error that is raised when the object is read, None where it is sound.
+
+        Raises
+        ------
+        StoreServerError
+            Nothing is known of this file, nor of others.
+        """
         try:
             self.read(sha256, size)
+        except StoreServerError:
+            raise
         except (CorruptionError, UnavailableError) as error:
             return error
         return None

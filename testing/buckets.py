@@ -32,6 +32,14 @@ class BucketServer:
 
     endpoint: str
     bucket: str
+    folder_of_buckets: str = ""
+
+    def remove_bucket(self) -> None:
+        """Remove the bucket with all that is in it, as its owner does."""
+        url = f"{self.folder_of_buckets}{self.bucket}?recursive=true"
+        request = urllib.request.Request(url, method="DELETE")  # noqa: S310 - of this machine
+        with urllib.request.urlopen(request, timeout=30):  # noqa: S310
+            pass
 
     def list_variables(self) -> dict[str, str]:
         """Return the variables of the environment by which programs use it."""
@@ -99,8 +107,9 @@ def run_seaweed() -> Iterator[BucketServer]:
         with _run_program("weed", ["server", *words], folder):
             endpoint = f"http://127.0.0.1:{port}"
             _wait_for(endpoint)
-            _wait_for(f"http://127.0.0.1:{filer}/buckets/files/", "POST")
-            yield BucketServer(endpoint, "files")
+            buckets = f"http://127.0.0.1:{filer}/buckets/"
+            _wait_for(f"{buckets}files/", "POST")
+            yield BucketServer(endpoint, "files", buckets)
 
 
 @contextmanager

@@ -26,7 +26,7 @@ from registry.api.backend import Backend
 from registry.authorship import build_signature
 from registry.database.change import Change
 from registry.database.store_heads import find_missing_head, foreign_head_error
-from registry.errors import ConflictError, UnavailableError
+from registry.errors import ConflictError, StoreServerError, UnavailableError
 from registry.files import STALE_AFTER_SECONDS
 from registry.identifiers import format_count
 from registry.lookup import stored_files
@@ -93,6 +93,8 @@ def _measure_file(store: ContentStore, key: str) -> UnreferencedFile | None:
     path = store.storage.locate(key)
     try:
         entry = store.stat_file(key)
+    except StoreServerError:
+        raise
     except UnavailableError as error:
         return UnreferencedFile(path, 0, 0, kept=str(error))
     if entry is None:
@@ -130,6 +132,8 @@ def _remove_file(store: ContentStore, file: UnreferencedFile) -> UnreferencedFil
         return file
     try:
         store.remove_file(store.storage.find_key(file.path))
+    except StoreServerError:
+        raise
     except UnavailableError as error:
         return replace(file, kept=str(error))
     return replace(file, removed=True)

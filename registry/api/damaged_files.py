@@ -7,7 +7,14 @@ from dataclasses import dataclass
 
 from registry.api.backend import Backend
 from registry.arrays import describe_content
-from registry.errors import CorruptionError, DeniedError, LeftOutError, RequestError, UnavailableError
+from registry.errors import (
+    CorruptionError,
+    DeniedError,
+    LeftOutError,
+    RequestError,
+    StoreServerError,
+    UnavailableError,
+)
 from registry.files import blake3_of
 from registry.lookup import stored_files
 from registry.parallel import Progress, map_in_threads
@@ -73,6 +80,8 @@ def check_file(store: ContentStore, file: RecordedFile) -> FileProblem | None:
     """Compare a file in a store with all that is recorded of it; return its problem, None where it has none."""
     try:
         content = store.read(file.sha256, file.size)
+    except StoreServerError:
+        raise
     except (CorruptionError, UnavailableError) as error:  # a bad sector does not end the check
         damage = _find_damage(store, file, error)
         return _differing_record(file) if damage == "recorded wrongly" else FileProblem(damage, str(error))

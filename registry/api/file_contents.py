@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from registry.api.backend import Backend
 from registry.arrays import find_payload_start
 from registry.detectors import DetectorType, Kind
-from registry.errors import ArrayError, CorruptionError, UnavailableError
+from registry.errors import ArrayError, CorruptionError, StoreServerError, UnavailableError
 from registry.exporters.deployed_files import Constants, DeployedFolder
 from registry.exporters.panel_checksums import compute_npy_checksums
 from registry.exporters.rounding import find_rounding
@@ -169,6 +169,8 @@ class _Comparison:
         """Return the digits to which a stored file has the same values; None if it has others or cannot be read."""
         try:
             return find_rounding(values, self._load(file, values.shape))
+        except StoreServerError:
+            raise
         except (CorruptionError, UnavailableError) as error:
             self._unread[file.sha256] = error
             return None

@@ -10,7 +10,14 @@ from registry.database.change import Change
 from registry.database.closing import find_closure
 from registry.database.engine import open_engine, read_transaction
 from registry.detectors import DETECTOR_TYPES
-from registry.errors import CorruptionError, DeniedError, RegistryError, RequestError, UnavailableError
+from registry.errors import (
+    CorruptionError,
+    DeniedError,
+    RegistryError,
+    RequestError,
+    StoreServerError,
+    UnavailableError,
+)
 from registry.identifiers import format_count
 from registry.lookup.missing_patterns import (
     PatternlessFile,
@@ -95,7 +102,9 @@ def _compute_pattern(store: ContentStore, file: PatternlessFile) -> FilePattern 
     try:
         content = store.read_into(file.sha256, file.size, memoryview(bytearray()), file.blake3)
         return compute_file_pattern(content, place, detector, detector.find_kind(file.kind))
-    except (CorruptionError, RequestError, UnavailableError) as error:  # the others are recorded all the same
+    except StoreServerError:
+        raise
+    except (CorruptionError, RequestError, UnavailableError) as error:  # the others are recorded
         return error
 
 

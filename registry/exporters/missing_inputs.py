@@ -6,7 +6,15 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
-from registry.errors import CorruptionError, LeftOutError, OfflineError, Remedy, UnavailableError
+from registry.errors import (
+    CorruptionError,
+    DeniedError,
+    LeftOutError,
+    OfflineError,
+    Remedy,
+    StoreServerError,
+    UnavailableError,
+)
 from registry.identifiers import shorten
 from registry.parallel import map_in_threads
 from registry.records import FileUse, MissingFile
@@ -32,10 +40,15 @@ def name_missing_inputs(store: ContentStore, list_inputs: Callable[[], Iterable[
     """
     try:
         yield
+    except StoreServerError:
+        raise
     except (CorruptionError, UnavailableError) as error:
         if "sha256" not in error.values and not _OF_ALL_FILES.isdisjoint(error.values):
             raise
-        missing = find_missing_inputs(store, list_inputs())
+        try:
+            missing = find_missing_inputs(store, list_inputs())
+        except StoreServerError:  # nothing is known of the others
+            raise error from None
         if not missing:
             raise
         first = error.values if type(error) is CorruptionError else {}
@@ -44,11 +57,22 @@ def name_missing_inputs(store: ContentStore, list_inputs: Callable[[], Iterable[
 
 
 def find_missing_inputs(store: ContentStore, inputs: Iterable[Input]) -> tuple[MissingFile, ...]:
-    """Read every input, and return those that cannot be read, each once with all its uses."""
+    """Read every input, and return those that cannot be read, each once with all its uses.
+
+    Raises
+    ------
+    DeniedError
+        All are refused in the same sentence, which so speaks of none of them.
+    StoreServerError
+        The server of the store does not answer as it should.
+    """
     uses: dict[tuple[str, int], list[FileUse]] = {}
     for sha256, size, use in inputs:
         uses.setdefault((sha256, size), []).append(use)
-    problems = map_in_threads(lambda file: store.find_error(*file), uses, store.threads)
+    problems = list(map_in_threads(lambda file: store.find_error(*file), uses, store.threads))
+    first = problems[0] if problems else None
+    if isinstance(first, DeniedError) and len(problems) > 1 and {*map(str, problems)} == {str(first)}:
+        raise first
     return tuple(
         MissingFile(
             sha256,

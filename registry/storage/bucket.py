@@ -8,6 +8,7 @@ its status and its code: the rest may name a key or a token.
 
 from __future__ import annotations
 
+import errno
 import io
 import os
 import sys
@@ -21,7 +22,7 @@ from typing import TYPE_CHECKING, Any
 from registry.errors import UnavailableError
 from registry.extras import import_extra
 from registry.files import TEMPORARY_PREFIX, Buffer, Digest
-from registry.storage.bucket_errors import MissingBucketError, translate_bucket_errors
+from registry.storage.bucket_errors import MissingBucketError, RefusedWriteError, translate_bucket_errors
 from registry.storage.diskless import Diskless
 from registry.storage.interface import ANY, Condition, Document, Entry, OpenObject, Source, Unchanged
 from registry.storage.profiles import find_options
@@ -124,7 +125,12 @@ class Bucket(Diskless):
         if self._put(key, content, condition):
             return True
         document = self.read_document(key, len(content) + 1)
-        return document is not None and document.content == content
+        if document is not None and document.content == content:
+            return True
+        tag = None if document is None else document.tag
+        if tag == (condition.tag if isinstance(condition, Unchanged) else None):
+            raise OSError(errno.EIO, "the server refuses a write whose condition is true", self.locate(key))
+        return False
 
     def _put(self, key: str, content: Buffer, condition: Condition = ANY) -> bool:
         mode: Any = (
@@ -132,11 +138,14 @@ class Bucket(Diskless):
         )
         if isinstance(condition, Unchanged):
             mode = {"e_tag": condition.tag}
-        failures = self._library.exceptions
         try:
             self._call("put", key, content, mode=mode, use_multipart=False)
-        except (failures.AlreadyExistsError, failures.PreconditionError):
+        except RefusedWriteError:
+            if condition == ANY:
+                raise
             return False
+        except MissingBucketError:
+            raise
         except FileNotFoundError:  # a document that is gone has not the tag that it had
             if isinstance(condition, Unchanged):
                 return False
@@ -157,6 +166,7 @@ class Bucket(Diskless):
             raise
         except FileNotFoundError:
             return None
+        self._refuse_other_answer(key, result.meta)
         translate = partial(translate_bucket_errors, self._library, self.locate(key))
         return result.meta, _Body(result.stream(min_chunk_size=_PIECE_SIZE), translate)
 
@@ -191,9 +201,18 @@ class Bucket(Diskless):
 
     def _head(self, key: str) -> dict[str, Any] | None:
         try:
-            return self._call("head", key)  # type: ignore[no-any-return]
+            meta: dict[str, Any] = self._call("head", key)
+        except MissingBucketError:
+            raise
         except FileNotFoundError:
             return None
+        self._refuse_other_answer(key, meta)
+        return meta
+
+    def _refuse_other_answer(self, key: str, meta: dict[str, Any]) -> None:
+        """Refuse what is not of a server of objects, as the page of a portal is: it must not count as a file."""
+        if meta["e_tag"] is None:
+            raise OSError(errno.EIO, "what answers is not a server of objects", self.locate(key))
 
     def list_keys(self) -> list[str]:
         """Return the keys of all objects below ``objects``, in their order."""

@@ -7,7 +7,7 @@ from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 from typing import Self
 
-from registry.errors import DeniedError, UnavailableError
+from registry.errors import DeniedError, StoreServerError
 from registry.files import TEMPORARY_PREFIX
 from registry.permissions import DENIED
 
@@ -38,12 +38,12 @@ class Diskless:
 
     @contextmanager
     def translate_errors(self, action: str, key: str | None = None) -> Iterator[None]:
-        """Turn an `OSError` into an `UnavailableError`, of the store, or of one file of it."""
+        """Turn an `OSError` into a `StoreServerError`, or a `DeniedError`, of the store or of one file of it."""
         try:
             yield
         except OSError as error:
             what = f"the store {self.place!r}" if key is None else repr(self.locate(key).rstrip("/"))
-            error_class = DeniedError if error.errno in DENIED else UnavailableError
+            error_class = DeniedError if error.errno in DENIED else StoreServerError
             path = str(error.filename or self.place)
             raise error_class(f"{what} cannot be {action}: {error.strerror}", path=path) from None
 
