@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from registry.api.detector_constants import LazyConstants as LazyConstants
     from registry.api.export_verification import verify_export as verify_export
     from registry.api.forks import fork_registry as fork_registry
-    from registry.api.mirrors import iterate_mirror as iterate_mirror
+    from registry.api.mirror_rounds import iterate_mirror as iterate_mirror
     from registry.api.mirrors import mirror_registry as mirror_registry
     from registry.api.replays import replay as replay
     from registry.api.status import read_status as read_status
@@ -40,7 +40,7 @@ _MODULES = {
     "copy_registry": "registry.api.copies",
     "create_registry": "registry.api",
     "fork_registry": "registry.api.forks",
-    "iterate_mirror": "registry.api.mirrors",
+    "iterate_mirror": "registry.api.mirror_rounds",
     "mirror_registry": "registry.api.mirrors",
     "open_registry": "registry.api",
     "read_status": "registry.api.status",

@@ -29,10 +29,15 @@ def follow_attempts() -> Iterator[Callable[[], str]]:
         _attempts.reset(token)
 
 
-def note_attempt(what: str, describe: Describe) -> None:
-    """Note what is about to be written, in the form "the export", before it is."""
+def note_attempt(what: str, describe: Describe, *, is_repeated: bool = False) -> None:
+    """Note what is about to be written, in the form "the export", before it is.
+
+    Where it `is_repeated`, for as long as a program runs, the last attempt tells of all of them.
+    """
     attempts = _attempts.get()
     if attempts is not None:
+        if is_repeated:
+            attempts[:] = [attempt for attempt in attempts if attempt[0] != what]
         attempts.append((what, describe))
 
 

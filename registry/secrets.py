@@ -72,6 +72,22 @@ def mask_url(url: str) -> str:
     )
 
 
+def drop_masked_passwords(url: str) -> str | None:
+    """Return a masked URL without the passwords that it had, so that the driver looks for them in its own ways.
+
+    None where more of it is masked.
+    """
+    if url.startswith(_SQLITE_PREFIX):
+        return url
+    parts = _match(url)
+    if parts is not None:
+        options = [option for option in (parts["query"] or "").split("&") if option != f"password={MASK}"]
+        query = "&".join(filter(None, options))
+        user = "" if parts["user"] is None else f"{parts['user']}@"
+        url = f"{parts['scheme']}://{user}{parts['hosts']}{parts['database'] or ''}{'?' if query else ''}{query}"
+    return None if MASK in url else url
+
+
 def _match(url: str) -> re.Match[str] | None:
     """Return the parts of a URL of PostgreSQL; None where it is not clear what is the password."""
     parts = _POSTGRESQL.fullmatch(url)

@@ -1,5 +1,6 @@
 """A mirror has every revision of the registry that it follows, with its seal, and takes no other writes."""
 
+import json
 import math
 import signal
 import subprocess
@@ -14,9 +15,11 @@ import sqlalchemy as sa
 from registry.api import Registry, create_registry, mirrors
 from registry.api.backups import restore_registry
 from registry.api.copies import copy_registry
+from registry.api.export_verification import verify_export
 from registry.api.forks import fork_registry
 from registry.api.mirror_chain import SealedBatch
-from registry.api.mirrors import iterate_mirror, mirror_registry
+from registry.api.mirror_rounds import iterate_mirror
+from registry.api.mirrors import mirror_registry
 from registry.api.status import read_status
 from registry.database.guards.installation import disable_guards
 from registry.database.mirrored_rows import MirroredRows
@@ -25,11 +28,13 @@ from registry.errors import (
     ConflictError,
     CorruptionError,
     LeftOutError,
+    NotFoundError,
     RequestError,
     UnavailableError,
 )
 from registry.heads import Head, HeadFile, StoreHead
 from registry.records import Followed
+from registry.secrets import drop_masked_passwords
 from registry.service.options import Options
 from registry.settings import mask_database_url
 from testing.panels import PANEL_A, PANEL_B, PANEL_C, write_panel_folder
@@ -37,6 +42,7 @@ from testing.registries import RegistryLocation
 from testing.services import serve_in_thread
 from tests.copies import fill_registry, read_answers, read_facts
 from tests.refusals import assert_refused
+from tests.test_deployed_ranges import fill
 from tests.test_seal_script import _fill
 
 pytestmark = pytest.mark.small_panels
@@ -559,10 +565,11 @@ def test_a_mirror_that_follows_for_ever_ends_cleanly(
 ) -> None:
     registry.panels.add(PANEL_A)
     command = [sys.executable, "-m", "registry", "--database", small.database, "--store", str(small.store)]
-    command += ["mirror", location.database, "--from-store", str(location.store), "--every", "60"]
+    command += ["mirror", location.database, "--from-store", str(location.store), "--every", "0.05", "--json"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
-        assert process.stdout.readline() == "revision 1  1 revision, 0 files\n"
+        rounds = [json.loads(process.stdout.readline()) for _ in range(3)]  # one object a line
+        assert [(one["revision"], one["revisions"]) for one in rounds] == [(1, 1), (1, 0), (1, 0)]
         process.send_signal(signal.SIGTERM)
         _, message = process.communicate(timeout=60)
     assert process.returncode == 143
@@ -581,3 +588,54 @@ def test_the_password_of_the_registry_that_is_followed_is_not_kept(
     assert b"hunter22" not in small.file.read_bytes()
     state = read_status(small.database, small.store)
     assert "hunter22" not in repr(state)
+
+
+@pytest.mark.parametrize(
+    ("url", "asked"),
+    [
+        ("postgresql://ana:hunter2@db.example.org/calreg", "postgresql://ana@db.example.org/calreg"),
+        ("postgresql://db/calreg?user=ana&password=hunter2", "postgresql://db/calreg?user=ana"),
+        ("postgresql://db/calreg?password=hunter2&sslmode=require", "postgresql://db/calreg?sslmode=require"),
+        ("postgresql:///calreg?service=beamline", "postgresql:///calreg?service=beamline"),
+        ("sqlite:////data/***/registry.sqlite", "sqlite:////data/***/registry.sqlite"),
+        ("postgresql://ana:hunter2@db/calreg?secret=x", None),
+        ("postgresql://ana:pass@word@db/calreg", None),
+    ],
+)
+def test_the_state_of_a_mirror_is_asked_without_the_password_that_is_not_recorded(
+    url: str, asked: str | None
+) -> None:
+    assert drop_masked_passwords(mask_database_url(url)) == asked
+
+
+def test_what_only_exports_tell_is_not_denied_by_a_mirror(
+    sqlite_location: RegistryLocation, small: RegistryLocation, tmp_path: Path
+) -> None:
+    with sqlite_location.open() as registry:
+        fill(registry, tmp_path)
+        done = registry.export(PANEL_A, tmp_path / "out", at="2021-06-01T00:00:00Z")
+        registry.deploy("xcs1", tmp_path / "calib")
+        registry.tags.add("later")
+    follow(sqlite_location, small)
+    array = Path(done.provenance).with_name("pixel_gain.npy")
+    upstream = mask_database_url(sqlite_location.database)
+    with small.open() as mirror, sqlite_location.open() as registry:
+        identity = mirror.identify(array)
+        assert (identity.upstream, identity.exports, registry.identify(array).upstream) == (
+            upstream,
+            (),
+            None,
+        )
+        assert any(part.inputs for part in identity.parts)
+        with assert_refused(NotFoundError, upstream, upstream=upstream):
+            mirror.identify(done.provenance)
+        checks = [one.check_deployment("xcs1", tmp_path / "calib") for one in (mirror, registry)]
+        assert checks[0].runs == checks[1].runs
+        assert all(check.is_right for check in checks)
+        assert mirror.list_affected_runs(1) == registry.list_affected_runs(1)
+    counts = read_status(small.database, small.store).counts
+    assert counts is not None
+    assert counts.exports is None
+    verified = verify_export(done.provenance, small.database, small.store)
+    assert verified.problems == ()
+    assert [upstream in note for note in verified.notes] == [True]

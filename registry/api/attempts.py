@@ -117,7 +117,7 @@ def note_mirror(url: str) -> None:
             head = read_head(connection)
         return f"the mirror has revision {head.number}; the same command goes on"
 
-    note_attempt("the mirror", describe)
+    note_attempt("the mirror", describe, is_repeated=True)
 
 
 def _read_schema(url: str) -> str | None:

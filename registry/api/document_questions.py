@@ -13,6 +13,7 @@ from msgspec import UNSET, Struct
 
 from registry.api.backend import Backend, ReadTransaction
 from registry.api.document_history import find_history_problem, refuse_other_registry
+from registry.api.mirror_refusals import refuse_mirror
 from registry.errors import RegistryError
 from registry.identifiers import parse_sha256
 from registry.instants import is_stamp, parse_instant
@@ -130,4 +131,7 @@ def is_export_recorded(backend: Backend, sha256: str, *, as_of: AsOf = None) -> 
     """Tell whether an export is recorded that wrote a file with this checksum."""
     parse_sha256(sha256)
     with backend.read_transaction(as_of) as view:
-        return bool(list_exports_with_file(view.connection, sha256))
+        is_recorded = bool(list_exports_with_file(view.connection, sha256))
+    if not is_recorded:
+        refuse_mirror(backend, "this question")
+    return is_recorded

@@ -24,6 +24,7 @@ from registry.api.document_stores import open_document_registry, open_document_s
 from registry.api.replays import plan_replay
 from registry.api.served_runs import describe_served_wrongly, list_served_wrongly
 from registry.errors import (
+    ConflictError,
     CorruptionError,
     DeniedError,
     LeftOutError,
@@ -254,6 +255,8 @@ def _list_differences(document: Document, answer: DocumentAnswer) -> list[str]:
 def _note_missing_record(backend: Backend, content: bytes) -> list[str]:
     try:
         is_recorded = backend.answer(is_export_recorded, hashlib.sha256(content).hexdigest())
+    except ConflictError as error:  # of a mirror
+        return [f"whether the registry has a record of this document is not known: {error}"]
     except OfflineError:
         return ["whether the registry has a record of this document is not known offline"]
     if is_recorded:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from msgspec import Struct
 
 from registry.api.backend import Backend
+from registry.api.mirror_refusals import find_upstream
 from registry.errors import RequestError
 from registry.identifiers import parse_sha256, quote
 from registry.lookup import stored_files
@@ -29,12 +30,16 @@ _UNKNOWN_SAMPLE = -128  # no pattern has it
 
 
 class FileContents(Struct, frozen=True):
-    """The constants and exports that contain a file, and the versions that were converted from it."""
+    """The constants and exports that contain a file, and the versions that were converted from it.
+
+    Of a mirror also the registry that it follows, because it has no exports.
+    """
 
     revision: int
     inputs: tuple[IdentifiedInput, ...]
     exports: tuple[IdentifiedExport, ...]
     converted: tuple[Version, ...]
+    upstream: str | None = None
 
 
 class PatternMatches(Struct, frozen=True):
@@ -53,7 +58,7 @@ def find_contents(backend: Backend, sha256: str, *, as_of: AsOfRef = None) -> Fi
         recorded = stored_files.list_exports_with_file(view.connection, sha256)
         converted = stored_files.list_versions_converted_from(view.connection, sha256, revision)
     exports = tuple(export for export in recorded if export.revision <= revision)
-    return FileContents(revision, tuple(inputs), exports, tuple(converted))
+    return FileContents(revision, tuple(inputs), exports, tuple(converted), find_upstream(backend))
 
 
 def list_inputs(

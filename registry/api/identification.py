@@ -34,7 +34,9 @@ def identify_as_of(backend: Backend, path: Path, as_of: AsOfRef) -> tuple[int, I
     sha256 = sha256_of_file(path)
     known = backend.answer(find_contents, sha256, as_of=as_of)
     if known.inputs or known.exports or known.converted:
-        return known.revision, Identity(str(path), sha256, known.inputs, known.exports, known.converted)
+        return known.revision, Identity(
+            str(path), sha256, known.inputs, known.exports, known.converted, upstream=known.upstream
+        )
     parts, maps = _identify_parts(backend, path, known.revision)
     if not parts:
         with suppress(ArrayError):  # cut or damaged: not known, whatever it was
@@ -44,10 +46,10 @@ def identify_as_of(backend: Backend, path: Path, as_of: AsOfRef) -> tuple[int, I
     if maps:
         looks_like, without_patterns = match_sensors(backend, maps, known.revision)
     if not any(part.inputs for part in parts) and not any(match.module for match in looks_like):
-        raise _not_found_error(path, sha256, parts, looks_like, without_patterns)
+        raise _not_found_error(path, sha256, parts, looks_like, without_patterns, known.upstream)
     notes = (describe_missing_patterns(without_patterns),) if without_patterns else ()
     return known.revision, Identity(
-        str(path), sha256, (), (), parts=parts, looks_like=looks_like, notes=notes
+        str(path), sha256, (), (), parts=parts, looks_like=looks_like, notes=notes, upstream=known.upstream
     )
 
 
@@ -57,8 +59,11 @@ def _not_found_error(
     parts: Sequence[IdentifiedPart],
     looks_like: Sequence[SensorMatch],
     without_patterns: int,
+    upstream: str | None,
 ) -> NotFoundError:
     message = f"{str(path)!r} (sha256 {sha256}) is neither a registered file nor a recorded export"
+    if upstream is not None:
+        message = f"{str(path)!r} (sha256 {sha256}) is not a registered file; this mirror has no exports of {upstream}"
     if parts:
         message += ", and no panel of the array in it is registered"
     best = max(looks_like, key=lambda match: match.correlation or -1.0, default=None)
@@ -71,6 +76,7 @@ def _not_found_error(
         remedy=Remedy.ADD_PATTERNS if without_patterns else None,
         sha256=sha256,
         parts=len(parts),
+        upstream=upstream,
         looks_like=looks_like,
     )
 

@@ -6,10 +6,11 @@ import sqlalchemy as sa
 
 from registry.database.closing import find_closure, find_mirror_note
 from registry.database.seals import read_head, read_seal
-from registry.errors import RegistryError
+from registry.errors import RegistryError, UnavailableError
 from registry.heads import Head
 from registry.instants import Instant
 from registry.records import MirrorState
+from registry.secrets import drop_masked_passwords
 
 
 def find_mirror_state(connection: sa.Connection) -> MirrorState | None:
@@ -37,7 +38,25 @@ def find_mirror_state(connection: sa.Connection) -> MirrorState | None:
 
 
 def _ask_newest(place: str) -> Head:
+    """Return the newest head; a password, which is not recorded, is for the driver to find.
+
+    Raises
+    ------
+    RegistryError
+        It cannot be asked.
+    """
     from registry.api.upstreams import open_upstream
 
-    with open_upstream(place, attempts=1) as upstream:
-        return upstream.head
+    url = drop_masked_passwords(place)
+    if url is None:
+        raise UnavailableError(
+            "it cannot be asked, because its URL has a password that is not recorded: only"
+            " the command that follows it is given that"
+        )
+    try:
+        with open_upstream(url, attempts=1) as upstream:
+            return upstream.head
+    except RegistryError as error:
+        if url != place:
+            error.message += "; its password is not recorded: PGPASSWORD or the file PGPASSFILE may have it"
+        raise

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -28,11 +26,10 @@ from registry.database.closing import MirrorNote
 from registry.database.seal_text import seal_text
 from registry.database.seals import read_seal
 from registry.database.transactions import Database
-from registry.errors import ConflictError, LeftOutError, RegistryError, RequestError
+from registry.errors import ConflictError, LeftOutError, RequestError
 from registry.heads import Head, HeadFile
 from registry.parallel import Advance, Progress, no_progress
 from registry.records import Followed, SnapshotPart
-from registry.records.refusals import may_pass
 from registry.settings import Settings, find_settings, mask_database_url, refuse_pin
 from registry.store import ContentStore
 
@@ -89,50 +86,6 @@ def mirror_registry(
                 f"{source.name} is the mirror itself, and cannot follow itself", upstream=source.name
             )
         return _Following(source, settings, files, progress, ContentStore(settings.store)).run()
-
-
-@check_arguments
-def iterate_mirror(
-    upstream: str,
-    database: str | None = None,
-    store: str | Path | None = None,
-    *,
-    upstream_store: str | Path | None = None,
-    files: bool | None = None,
-    every: float,
-) -> Iterator[Followed | str]:
-    """Follow another registry again and again, so many seconds apart; yield what was taken over each time.
-
-    Where it does not answer, or has a damaged file, that is yielded as a sentence, once as long as it stays the same,
-    and tried again. Everything else ends it. Parameters and errors are those of `mirror_registry`.
-    """
-    if not every > 0:
-        raise RequestError("the time between two requests is a number of seconds above 0", every=every)
-    return _iterate(upstream, database, store, upstream_store, files, every)
-
-
-def _iterate(
-    upstream: str,
-    database: str | None,
-    store: str | Path | None,
-    upstream_store: str | Path | None,
-    files: bool | None,
-    every: float,
-) -> Iterator[Followed | str]:
-    shown: set[str] = set()
-    while True:
-        try:
-            followed = mirror_registry(upstream, database, store, upstream_store=upstream_store, files=files)
-        except RegistryError as error:
-            if not may_pass(error) and "missing" not in error.values:
-                raise
-            sentences = [str(error)]
-        else:
-            yield followed
-            sentences = list(followed.warnings)
-        yield from (sentence for sentence in sentences if sentence not in shown)
-        shown = set(sentences)
-        time.sleep(every)
 
 
 @dataclass(slots=True)

@@ -60,8 +60,10 @@ class CheckedRows:
     def notes(self) -> list[str]:
         """The notes on the history."""
         unread = [] if self.files is not None else [_UNREAD]
-        left_out = [] if self.left_out is None else [f"left out of this partial snapshot: {self.left_out}"]
-        return [*self.history.notes, *unread, *left_out]
+        if self.left_out is None:
+            return [*self.history.notes, *unread]
+        copy = "partial snapshot" if self.left_out.part.panels else "mirror"
+        return [*self.history.notes, *unread, f"left out of this {copy}: {self.left_out}"]
 
 
 def verify(

@@ -8,7 +8,7 @@ import typer
 
 from registry.cli import output
 from registry.cli.options import Context, Json
-from registry.errors import RequestError
+from registry.errors import RegistryError
 from registry.identifiers import format_count
 
 if TYPE_CHECKING:
@@ -41,9 +41,12 @@ def mirror(
 
     The mirror is the database and the store that are given as for any verb. It answers all questions as the other
     registry does, and takes no writes. Every revision is compared with its seal before it is taken over. After an
-    interruption the same command goes on.
+    interruption the same command goes on. With --every, --json prints a line for every time: what came, or why it
+    does not answer.
     """
-    from registry.api.mirrors import iterate_mirror, mirror_registry
+    from registry.api.mirror_rounds import follow_in_rounds, iterate_mirror
+    from registry.api.mirrors import mirror_registry
+    from registry.records.refusals import build_refusal
 
     place = upstream, ctx.obj.database, ctx.obj.store
     if every is None:
@@ -53,7 +56,9 @@ def mirror(
         output.print_answer(result, _print_followed, as_json=json)
         return
     if json:
-        raise RequestError("--every prints a line whenever something came, and no JSON: leave --json out")
+        for round_ in follow_in_rounds(*place, upstream_store=from_store, files=files, every=every):
+            output.print_json_line(build_refusal(round_) if isinstance(round_, RegistryError) else round_)
+        return
     for state in iterate_mirror(*place, upstream_store=from_store, files=files, every=every):
         if isinstance(state, str):
             output.print_notes(warnings=[state])

@@ -65,6 +65,14 @@ def print_json(value: Any) -> None:
     typer.echo()
 
 
+def print_json_line(value: Any) -> None:
+    """Print a record as one line of JSON: one of many that come in the course of time."""
+    local_times.keep_utc()
+    from registry.records.json import to_builtins
+
+    typer.echo(json.dumps(to_builtins(value)))
+
+
 def _print_csv(value: Any, columns: Sequence[str]) -> None:
     """Print a listing as CSV: records one by one, or what is the only row."""
     from registry.records.csv import iterate_lines

@@ -111,7 +111,7 @@ def print_identity(identity: Identity) -> None:
         output.print_text(f"  written {file.recorded_at} by {file.author} to {file.path}")
         output.print_text(f"  detector {file.detector_id}")
     if any(part.inputs for part in identity.parts):
-        _print_parts(identity.parts)
+        _print_parts(identity)
     if identity.looks_like:
         _print_sensors(identity)
 
@@ -124,10 +124,13 @@ def _print_versions(versions: Iterable[Version]) -> None:
     output.print_table(("version", "panel", "alias", "valid from", ""), rows, indent="  ")
 
 
-def _print_parts(parts: Iterable[IdentifiedPart]) -> None:
-    output.print_text("not written by a recorded export; identified by the values of its panels:")
+def _print_parts(identity: Identity) -> None:
+    known = "not written by a recorded export"
+    if identity.upstream is not None:
+        known = f"whether an export wrote it, only {identity.upstream} knows"
+    output.print_text(f"{known}; identified by the values of its panels:")
     headings = ("position", "gain range", "is", "constants", "versions")
-    for array, group in groupby(parts, key=lambda part: part.type):
+    for array, group in groupby(identity.parts, key=lambda part: part.type):
         if array is not None:
             output.print_text(f"  {array}")
         output.print_table(headings, [row for part in group for row in _format_part(part)], indent="  ")

@@ -101,7 +101,7 @@ def _describe_counts(counts: Counts) -> str:
         (counts.panels, "panel"),
         (counts.versions, "version"),
         (counts.runs, "run"),
-        (counts.exports, "export"),
+        *([] if counts.exports is None else [(counts.exports, "export")]),
     )
     return ", ".join([*(format_count(number, noun) for number, noun in known), files])
 

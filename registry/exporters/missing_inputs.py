@@ -98,7 +98,7 @@ def build_error(
     if message is not None:
         return error_class(message, details=sentences, **values)
     what = "damaged or missing" if all(are_damaged) else "unreadable or damaged"
-    what = "left out of this partial snapshot" if are_left_out else what
+    what = "left out on purpose" if are_left_out else what
     if remedy is Remedy.FETCH and not any(are_damaged):
         error_class, what = OfflineError, "not in the cache"
     return error_class.combine(f"stored files are {what}", sentences, **values)

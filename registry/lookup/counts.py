@@ -5,6 +5,7 @@ from __future__ import annotations
 import sqlalchemy as sa
 
 from registry import schema
+from registry.database.closing import find_mirror_note
 from registry.records import Counts
 
 MAX_FILES_COUNTED = 100_000
@@ -27,10 +28,14 @@ def count_records(connection: sa.Connection, revision: int) -> Counts:
         panels=_read_last(connection, schema.panel, revision),
         versions=_count_live(connection, schema.version, revision),
         runs=_count_live(connection, schema.run, revision),
-        exports=int(connection.execute(sa.select(sa.func.max(schema.export.c.id))).scalar() or 0),
+        exports=None if find_mirror_note(connection) is not None else _count_exports(connection),
         files=files if is_whole else None,
         file_bytes=int(size) if is_whole else None,
     )
+
+
+def _count_exports(connection: sa.Connection) -> int:
+    return int(connection.execute(sa.select(sa.func.max(schema.export.c.id))).scalar() or 0)
 
 
 def _read_last(connection: sa.Connection, table: sa.Table, revision: int) -> int:

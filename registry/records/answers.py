@@ -205,6 +205,8 @@ class Identity(Struct, frozen=True):
         Found by its values, where nothing has its checksum.
     looks_like
         The sensors that its gain maps look like, where nothing has its checksum or its values.
+    upstream
+        Where this is a mirror, the registry that it follows, which alone knows what exports have written.
     """
 
     path: str
@@ -215,6 +217,7 @@ class Identity(Struct, frozen=True):
     parts: tuple[IdentifiedPart, ...] = ()
     looks_like: tuple[SensorMatch, ...] = ()
     notes: tuple[str, ...] = ()
+    upstream: str | None = None
 
 
 Damage = Literal["missing", "damaged", "unreadable", "denied", "left out", "recorded wrongly"]

@@ -27,12 +27,15 @@ class SettingInUse(Struct, frozen=True):
 
 
 class Counts(Struct, frozen=True):
-    """The facts that are live, and the exports and files; ``files`` and ``file_bytes`` are None for very many."""
+    """The facts that are live, and the exports and files.
+
+    ``files`` and ``file_bytes`` are None for very many, ``exports`` of a mirror, which has none.
+    """
 
     panels: int
     versions: int
     runs: int
-    exports: int
+    exports: int | None
     files: int | None
     file_bytes: int | None
 
