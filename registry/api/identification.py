@@ -76,7 +76,7 @@ def _not_found_error(
         remedy=Remedy.ADD_PATTERNS if without_patterns else None,
         sha256=sha256,
         parts=len(parts),
-        upstream=upstream,
+        **({} if upstream is None else {"upstream": upstream}),
         looks_like=looks_like,
     )
 
