@@ -245,7 +245,7 @@ def send_half(handler: _Handler, pass_on: Callable[[], Answer]) -> None:
 
 
 def babble(handler: _Handler, _pass_on: Callable[[], Answer]) -> None:
-    """Answer what is no HTTP."""
+    """Answer in another protocol than HTTP."""
     handler.wfile.write(b"220 mail.example.org ESMTP ready\r\n" * 3)
     handler.wfile.flush()
     handler.cut()

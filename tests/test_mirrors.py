@@ -591,7 +591,7 @@ def test_the_password_of_the_registry_that_is_followed_is_not_kept(
 
 
 @pytest.mark.parametrize(
-    ("url", "asked"),
+    ("url", "expected"),
     [
         ("postgresql://ana:hunter2@db.example.org/calreg", "postgresql://ana@db.example.org/calreg"),
         ("postgresql://db/calreg?user=ana&password=hunter2", "postgresql://db/calreg?user=ana"),
@@ -603,9 +603,9 @@ def test_the_password_of_the_registry_that_is_followed_is_not_kept(
     ],
 )
 def test_the_state_of_a_mirror_is_asked_without_the_password_that_is_not_recorded(
-    url: str, asked: str | None
+    url: str, expected: str | None
 ) -> None:
-    assert drop_masked_passwords(mask_database_url(url)) == asked
+    assert drop_masked_passwords(mask_database_url(url)) == expected
 
 
 def test_what_only_exports_tell_is_not_denied_by_a_mirror(
