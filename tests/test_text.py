@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from registry.errors import ArrayError
 from registry.exporters import text
-from registry.exporters.text import TextReader
+from registry.text_arrays import TextReader
 from tests.psana_readers import read_newer, read_older
 from tests.refusals import assert_refused
 from tests.selection import examples

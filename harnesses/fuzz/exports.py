@@ -262,7 +262,7 @@ EXPORT_TARGETS = [
         "text",
         _feed_arrays_named("0-end.data"),
         _seeds_from_files("psana/**/*.data"),
-        (_DETECTION_MODULE, "registry.exporters.text"),
+        (_DETECTION_MODULE, "registry.text_arrays", "registry.decimals"),
     ),
     Target("gain-map-files", _feed_gain_map_files, make_npy_seeds, ("registry.importers.gain_map_files",)),
     Target("hdf5", _feed_hdf5, _HDF5_SEEDS, ("registry.exporters.hdf5",)),

@@ -17,12 +17,12 @@ from registry.errors import ArrayError, CorruptionError, StoreServerError, Unava
 from registry.exporters.deployed_files import Constants, DeployedFolder
 from registry.exporters.panel_checksums import compute_npy_checksums
 from registry.exporters.rounding import find_rounding
-from registry.exporters.text import TextReader
 from registry.files import open_input
 from registry.lookup.constants_of_files import find_constants_with_files, list_constants_of_panel
 from registry.lookup.stored_files import list_stored_files
 from registry.parallel import Advance
 from registry.records import StoredFile
+from registry.text_arrays import TextReader
 
 StoreProblem = CorruptionError | UnavailableError
 

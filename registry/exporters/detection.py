@@ -17,8 +17,8 @@ from registry.arrays import MAX_HEADER_SIZE, read_header
 from registry.detectors import DETECTOR_TYPES
 from registry.errors import ArrayError
 from registry.exporters import hdf5
-from registry.exporters.text import TextReader
 from registry.files import open_input
+from registry.text_arrays import TextReader
 
 _NPY = b"\x93NUMPY"
 _TEXT_KEY = re.compile(rb"^# (SHAPE|NDIM|DIM:[0-9]) ", re.MULTILINE)
