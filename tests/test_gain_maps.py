@@ -312,7 +312,7 @@ def test_noise_in_place_of_maps_is_refused_without_a_warning_of_numpy(tmp_path: 
 @given(st.floats(allow_nan=False, allow_infinity=False))
 def test_a_rounded_value_has_the_full_precision_of_float32_or_is_refused(value: float) -> None:
     try:
-        rounded, absolute, relative = gain_maps._round_to_kind(
+        rounded, absolute, relative = gain_maps.round_to_kind(
             np.array([value]), JUNGFRAU.find_kind("gain"), Path("maps.bin")
         )
     except ArrayError:
@@ -510,13 +510,13 @@ def test_a_file_that_shrinks_while_it_is_read_is_refused(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path = write_maps(tmp_path)
-    rounded = gain_maps._round_to_kind
+    rounded = gain_maps.round_to_kind
 
     def shrinking(*arguments: Any) -> Any:
         os.truncate(path, STAGE + 5)
         return rounded(*arguments)
 
-    monkeypatch.setattr(gain_maps, "_round_to_kind", shrinking)
+    monkeypatch.setattr(gain_maps, "round_to_kind", shrinking)
     assert refuse_conversion(path) == f"{str(path)!r} was changed while it was read"
 
 
@@ -595,7 +595,7 @@ def test_the_commands_show_it(
     assert "\n              HG0, HG1, HG2 left out\n" in shown
     answer = calreg.run("version", "show", "1", "--json").json["conversion"]
     assert list(answer) == ["file", "sha256", "size", "dtype", "stages", "left_out"]
-    assert list(answer["stages"][0]) == ["stage", "gain_range", "absolute_error", "relative_error"]
+    assert list(answer["stages"][0]) == ["stage", "gain_range", "absolute_error", "relative_error", "sha256"]
     assert (answer["sha256"], answer["left_out"]) == (digest, list(HIGH))
 
     identified = calreg.run("identify", str(six))

@@ -23,11 +23,15 @@ from registry.geometry import read_geometry
 from registry.importers.dataset_table import read_dataset_table
 from registry.importers.directory_rule import DirectoryRule
 from registry.importers.file_types import find_files_type, find_kinds
-from registry.importers.gain_maps import convert_gain_maps
+from registry.importers.gain_maps import convert_gain_maps, make_conversion_folder
+from registry.importers.layouts.contents import Context, KnownRun
+from registry.importers.layouts.converted_tree import convert_tree
+from registry.importers.layouts.known import LAYOUTS
 from registry.importers.left_out import list_left_out
 from registry.importers.logbook import read_logbook
 from registry.importers.panel_folders import check_tree, read_panel_folder
 from registry.importers.tree_aliases import plan_aliases
+from registry.instants import Instant
 from registry.parallel import no_progress
 from registry.settings import network_file_system
 from registry.storage.profiles import parse_section
@@ -193,6 +197,50 @@ def _feed_legacy_tree(folder: Path, data: bytes) -> None:
         shutil.rmtree(root)
 
 
+def _feed_layouts(folder: Path, data: bytes) -> None:
+    """Make a tree of paths and contents separated by NUL, and read it by every layout."""
+    root = folder / "tree"
+    root.mkdir()
+    pieces = data.split(b"\0")[: 2 * _MAX_TREE_ENTRIES]
+    for name, text in zip(pieces[::2], pieces[1::2], strict=False):
+        parts = decode_text(name).split("/")
+        if not {"", ".", ".."} & set(parts):
+            with suppress(OSError):
+                (root.joinpath(*parts)).parent.mkdir(parents=True, exist_ok=True)
+                (root.joinpath(*parts)).write_bytes(text)
+    runs = [KnownRun(run, Instant(run * 10**15), (PANEL_A,), None) for run in (1, 2)]
+    context = Context(UTC, False, "xcs1", lambda *_: runs, lambda _: {run.run: run.begin for run in runs})
+    try:
+        with use_small_panels(), make_conversion_folder() as converted:
+            for layout in LAYOUTS.values():
+                content = call_parser(lambda layout=layout: layout.find_entries(root, context))  # type: ignore[misc]
+                if content is not None:
+                    checked = convert_tree(content, converted, no_progress, allow_odd=True)
+                    assert all(str(hazard).isprintable() for hazard in checked.tree.hazards)
+                    assert all(note.isprintable() for note in checked.tree.notes)
+                    list(list_left_out(checked.tree))
+    finally:
+        shutil.rmtree(root)
+
+
+def _make_layout_seeds(_: Path) -> list[bytes]:
+    row = b"5001.125 5002 4999.5 5000 5000 5000\n"
+    texts = [row * 4, row * 3 + b"1 2 3\n", row * 3 + row[:-1], b"nan inf -1e5 0x1 1_0 .\n" * 4]
+    trees = []
+    for text in texts:
+        dark = b"jungfrau_000003-s00-20260316100203-mfx1-r0066-pedestals-g%d.data"
+        older = b"jungfrau_0001_20260316100203_mfx1_r0066_pedestals_gm%d-%s.dat"
+        panel = PANEL_A.encode()
+        files = [(b"jungfrau/" + panel + b"/pedestals/" + dark % number, text) for number in range(3)]
+        modes = (b"Normal", b"ForcedGain1", b"FixedGain2")
+        files += [
+            (b"panels/" + panel + b"/pedestals/" + older % (number, mode), text)
+            for number, mode in enumerate(modes)
+        ]
+        trees.append(b"\0".join(piece for file in files for piece in file))
+    return trees
+
+
 def _make_entry(root: Path, name: str, target: str | None) -> None:
     if "/" in name or name in {"", ".", ".."} or os.path.lexists(root / name):
         return
@@ -310,6 +358,12 @@ FILE_TARGETS = [
         tuple(
             f"{_IMPORTERS}{name}" for name in ("legacy_tree", "directory_rule", "tree_aliases", "left_out")
         ),
+    ),
+    Target(
+        "layouts",
+        _feed_layouts,
+        _make_layout_seeds,
+        tuple(f"{_IMPORTERS}layouts.{name}" for name in ("converted_tree", "panel_repositories")),
     ),
     Target(
         "panel-folder", _feed_panel_folder, make_npy_seeds, (f"{_IMPORTERS}panel_folders", "registry.arrays")

@@ -25,6 +25,8 @@ class Importing(Administration):
         same_as: Sequence[str] = (),
         allow_pattern: bool = False,
         any_time: bool = False,
+        layout: str | None = None,
+        experiment: str | None = None,
         comment: str | None = None,
         dry_run: bool = False,
         progress: Progress = no_progress,
@@ -50,6 +52,10 @@ class Importing(Administration):
             Accept files of another module, or maps that look like another sensor's, as `Versions.add` does.
         any_time
             Accept stamps before 1990 or more than a year ahead, which are hazards otherwise.
+        layout
+            The layout of a tree that is not a directory of links: a name of ``importers.layouts.known``.
+        experiment
+            That of which the tree is, for a layout whose files name runs only.
 
         Raises
         ------
@@ -72,6 +78,8 @@ class Importing(Administration):
             same_module=same_module,
             allowances=Allowances.parse(same_as, pattern=allow_pattern),
             any_time=any_time,
+            layout=layout,
+            experiment=experiment,
             comment=comment,
             dry_run=dry_run,
         )

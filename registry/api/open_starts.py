@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 import sqlalchemy as sa
 
+from registry.detectors import find_panel_type
 from registry.detectors.jungfrau import JUNGFRAU
 from registry.importers.left_out import LeftOutEntry, get_link_name
 from registry.instants import LATEST, Instant
@@ -47,11 +48,14 @@ def find_open_starts(connection: sa.Connection, left_out: Sequence[LeftOutEntry]
 
 def _list_starts(left_out: Sequence[LeftOutEntry]) -> Iterator[Start]:
     """Yield the panels, kinds and starts of which something may be open; for an unknown start the last instant."""
-    kinds = [kind.name for kind in JUNGFRAU.kinds]
     for entry in left_out:
-        for kind in kinds if entry.kinds is None else entry.kinds:
-            if entry.panel is not None:
-                yield entry.panel, kind, LATEST if entry.valid_from is None else entry.valid_from
+        if entry.panel is None:
+            continue
+        kinds = entry.kinds
+        if kinds is None:
+            kinds = tuple(kind.name for kind in find_panel_type(entry.panel).kinds)
+        for kind in kinds:
+            yield entry.panel, kind, LATEST if entry.valid_from is None else entry.valid_from
 
 
 def _is_open(entry: LeftOutEntry, key: Start, valid: ValidVersion) -> bool:

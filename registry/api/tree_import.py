@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
+from typing import NamedTuple
 
 import sqlalchemy as sa
 from msgspec.structs import asdict
 
 from registry.api.backend import Backend
+from registry.api.layout_trees import open_layout_tree, refuse_unfit_options
 from registry.api.open_starts import build_gaps, find_open_starts
 from registry.api.tree_aliases import exclude_alias_conflicts, warn_of_modules_left
 from registry.api.tree_mix_ups import TreeMaps
@@ -47,9 +50,12 @@ def import_tree(
     allowances: Allowances,
     comment: str | None,
     any_time: bool,
+    layout: str | None,
+    experiment: str | None,
     dry_run: bool,
 ) -> ImportOutcome:
-    """Import a legacy directory; see `Registry.import_tree`."""
+    """Import a legacy directory, or a tree of another layout; see `Registry.import_tree`."""
+    refuse_unfit_options(layout, experiment, same_module=same_module)
     if supersede:
         require_comment(comment, "superseding")
     if same_module:
@@ -57,7 +63,55 @@ def import_tree(
     if allowances.pattern:
         require_pattern_comment(comment)
     timezone = find_tree_timezone(backend)
-    checked = check_tree(root, timezone.zone, progress, any_time=any_time, allow_odd=allow_odd)
+    with ExitStack() as stack:
+        if layout is None:
+            checked = check_tree(root, timezone.zone, progress, any_time=any_time, allow_odd=allow_odd)
+        else:
+            tree = open_layout_tree(
+                backend,
+                root,
+                timezone.zone,
+                progress,
+                layout=layout,
+                experiment=experiment,
+                any_time=any_time,
+                allow_odd=allow_odd,
+            )
+            checked = stack.enter_context(tree)
+        return _import_checked(
+            backend,
+            checked,
+            timezone,
+            progress,
+            tolerance=_Tolerance(skip_bad or gap_bad, gap_bad, supersede, same_module),
+            allowances=allowances,
+            comment=comment,
+            dry_run=dry_run,
+        )
+
+
+class _Tolerance(NamedTuple):
+    """The options for entries that cannot be imported as they stand."""
+
+    skip_bad: bool
+    gap_bad: bool
+    supersede: bool
+    same_module: bool
+
+
+def _import_checked(
+    backend: Backend,
+    checked: CheckedTree,
+    timezone: TreeTimezone,
+    progress: Progress,
+    *,
+    tolerance: _Tolerance,
+    allowances: Allowances,
+    comment: str | None,
+    dry_run: bool,
+) -> ImportOutcome:
+    """Record what is in a tree."""
+    supersede, same_module = tolerance.supersede, tolerance.same_module
     with backend.read_transaction() as view:
         refuse_other_timezone(view.connection, checked.tree)
         maps = TreeMaps(view.connection, checked, allowances)
@@ -65,7 +119,7 @@ def import_tree(
         superseded = _exclude_conflicts(view.connection, maps, progress, supersede=supersede)
         checked.tree.exclude(maps.list_mix_ups(view.connection, superseded))
         aliases = exclude_alias_conflicts(view, checked.tree, same_module=same_module, supersede=supersede)
-    if checked.tree.hazards and not (skip_bad or gap_bad):
+    if checked.tree.hazards and not tolerance.skip_bad:
         raise _hazards_error(checked.tree)
 
     left_out = list(list_left_out(checked.tree))
@@ -84,10 +138,12 @@ def import_tree(
         remaining = find_open_starts(change.connection, left_out)
         change.warnings += remaining.warnings
         warn_of_modules_left(change, left_out)
-        if gap_bad:
+        if tolerance.gap_bad:
             gaps = build_gaps(remaining.starts, _escape_root(checked.tree), comment)
             record_versions(change, gaps, supersede=supersede)
-        open_starts.extend(start for start in remaining.starts if not (gap_bad and start.accepts_gap))
+        open_starts.extend(
+            start for start in remaining.starts if not (tolerance.gap_bad and start.accepts_gap)
+        )
 
     files = [file for constants in _list_constants(checked) for file in constants.files]
     notes = [*_collect_notes(timezone, checked), *maps.comparison.notes]
@@ -129,10 +185,14 @@ def _build_statements(maps: TreeMaps, comment: str | None, advance: Advance) -> 
                 constants.sha256,
                 path,
                 comment,
+                conversion=checked.get_conversion(entry, constants.kind),
                 odd_allowed=constants.is_odd,
                 same_as=comparison.same_as.get(key),
                 pattern_allowed=key in comparison.patterns_allowed,
             )
+        for kind in checked.gaps.get(entry.name, ()):
+            why = comment or f"{escape_undecodable(entry.name)}: nothing follows"
+            yield VersionStatement(entry.panel, kind, entry.valid_from, None, path, why)
         if index % _LINKS_PER_STEP == 0:
             advance()
 

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import tzinfo
+from pathlib import PurePosixPath
 
 import sqlalchemy as sa
 
 from registry.api.backend import Backend
+from registry.authorship import escape_undecodable
 from registry.detectors.jungfrau import JUNGFRAU
 from registry.errors import ConflictError, Remedy
-from registry.importers.left_out import get_link_name
 from registry.importers.legacy_tree import LegacyTree, escape_name
 from registry.instants import BEGINNING
 from registry.lookup.starts import sources_near_starts
@@ -29,7 +30,7 @@ class TreeTimezone:
 
     def list_notes(self, tree: LegacyTree) -> list[str]:
         """Return a note on the zone, where there are stamps."""
-        if all(entry.valid_from == BEGINNING for entry in tree.entries):
+        if not tree.has_local_times or all(entry.valid_from == BEGINNING for entry in tree.entries):
             return []
         if str(self.zone) == self.registry_zone:
             return [f"stamps are read in {self.zone}, the registry's time zone, unless another one is given"]
@@ -49,17 +50,20 @@ class TreeTimezone:
 def refuse_other_timezone(connection: sa.Connection, tree: LegacyTree) -> None:
     """Refuse a directory whose stamps were read in another time zone by an earlier import.
 
-    Every link would start a second time, some hours away. A link that was imported is known by its name; two zones are
-    at most 26 hours apart.
+    Every link would start a second time, some hours away. A link that was imported is known by its name, and what
+    another layout states by the last part of its path; two zones are at most 26 hours apart.
     """
+    if not tree.has_local_times:
+        return
     names = {
-        (entry.panel, JUNGFRAU.required_kinds[0], entry.valid_from): entry.name
+        (entry.panel, tree.kinds.get(entry.name, JUNGFRAU.required_kinds)[0], entry.valid_from): entry.name
         for entry in tree.entries
         if entry.valid_from != BEGINNING
     }
     other: dict[str, str] = {}
     for key, start, path in sources_near_starts(connection, list(names), _LARGEST_ZONE_DIFFERENCE):
-        if get_link_name(key[0], path) == names[key] and start != key[2]:
+        is_same = PurePosixPath(path or "").name == PurePosixPath(escape_undecodable(names[key])).name
+        if is_same and start != key[2]:
             other[names[key]] = (
                 f"{escape_name(names[key])} was imported with the start {start}, and is read as {key[2]} now"
             )

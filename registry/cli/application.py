@@ -29,7 +29,7 @@ VERBS = {
     "demo": ("demo:demo", "Run the real commands on a sample directory."),
     "init": ("database:init", "Create the database and the store, or upgrade them."),
     "status": ("status:show_status", "Show where the registry is, what is in it, and what is wrong."),
-    "import": ("trees:import_tree", "Import a legacy directory of links."),
+    "import": ("trees:import_tree", "Import a directory of links, or a tree of another system."),
     "show": ("show:show", "Show what is known of a run, a panel, or any other name."),
     "validity": ("versions:show_validity", "Show what is valid when, or what holds at an instant."),
     "export": ("exports:export", "Write the constants of a run or a detector."),

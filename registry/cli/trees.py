@@ -38,7 +38,18 @@ _DIGITS_SHOWN = 8
 
 def import_tree(
     ctx: Context,
-    tree: Annotated[Path, typer.Argument(metavar="TREE", help="The directory of links to M-numbers.")],
+    tree: Annotated[
+        Path,
+        typer.Argument(metavar="TREE", help="The directory of links to M-numbers, or the tree of a layout."),
+    ],
+    layout: Annotated[
+        str | None,
+        typer.Option("--layout", metavar="lcls2|lcls1-darks", help="The layout of a tree of another system."),
+    ] = None,
+    experiment: Annotated[
+        str | None,
+        typer.Option("--experiment", metavar="EXPERIMENT", help="Of a tree whose files name runs only."),
+    ] = None,
     timezone: Timezone = None,
     skip_bad: Annotated[
         bool, typer.Option("--skip-bad", help="Skip entries that cannot be imported.")
@@ -63,10 +74,14 @@ def import_tree(
     ] = False,
     json: Json = False,
 ) -> None:
-    """Import a legacy directory of links.
+    """Import a directory of links, or a tree of another system.
 
     Everything is recorded in one revision, or nothing is.
     """
+    if compare and (layout or experiment):
+        raise RequestError(
+            "--compare is about a directory of links; --dry-run shows what a layout would record"
+        )
     if compare:
         _refuse_recording_options(
             skip_bad=skip_bad,
@@ -95,6 +110,8 @@ def import_tree(
             supersede=supersede,
             same_module=same_module,
             any_time=any_time,
+            layout=layout,
+            experiment=experiment,
             comment=comment,
             dry_run=dry_run,
             progress=output.show_progress,

@@ -247,6 +247,7 @@ def _list_allowed(record: Version) -> list[str]:
 def _describe_conversion(conversion: Conversion) -> list[str]:
     return [
         f"from {conversion.file}, {format_count(conversion.size, 'byte')}, sha256 {conversion.sha256}",
+        *((conversion.dtype,) if conversion.dtype.startswith("text") else ()),
         *(
             f"{stage.stage} is gain range {stage.gain_range}, rounded by at most {stage.absolute_error:.1e},"
             f" relative {stage.relative_error:.1e}"

@@ -17,6 +17,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from msgspec.structs import replace
@@ -203,8 +204,8 @@ def _convert(
                 continue
             name = path / stage  # shown to people: the stage in the file
             array = np.frombuffer(content, maps.dtype).reshape(detector.panel_shape)
-            rounded, absolute, relative = _round_to_kind(array, kind, name)
-            converted = _encode_npy(rounded)
+            rounded, absolute, relative = round_to_kind(array, kind, name)
+            converted = encode_npy(rounded)
             checked = check_content(
                 converted,
                 name,
@@ -247,9 +248,7 @@ def _find_stages(path: Path, size: int, maps: MakerFormat, shape: tuple[int, int
     return layouts[size]
 
 
-def _round_to_kind(
-    array: NDArray[np.float64], kind: Kind, name: Path
-) -> tuple[NDArray[np.float32], float, float]:
+def round_to_kind(array: NDArray[np.float64], kind: Kind, name: Path) -> tuple[NDArray[Any], float, float]:
     """Return the values as the kind's files hold them, and the largest absolute and relative error.
 
     Raises
@@ -273,7 +272,7 @@ def _round_to_kind(
     return rounded, float(error.max(initial=0.0)), float((error / np.abs(array[used])).max(initial=0.0))
 
 
-def _encode_npy(array: NDArray[np.float32]) -> bytes:
+def encode_npy(array: NDArray[Any]) -> bytes:
     """Return the bytes of the ``.npy`` file, format 1.0: always the same for the same values."""
     stream = io.BytesIO()
     npy.write_array(stream, array, version=(1, 0), allow_pickle=False)

@@ -57,13 +57,13 @@ def list_left_out(tree: LegacyTree) -> Iterator[LeftOutEntry]:
     for name, group in groupby(sorted(tree.hazards, key=attrgetter("name")), key=attrgetter("name")):
         hazards = tuple(group)
         if entry := excluded.get(name):
-            kinds = list_kinds(entry.folder)
+            kinds = tree.kinds.get(name) or list_kinds(entry.folder)
             yield LeftOutEntry(
                 escape_name(name), hazards, entry.panel, entry.valid_from, kinds, entry.m_number
             )
         else:
             panel, valid_from = tree.unread.get(name, (None, None))
-            yield LeftOutEntry(escape_name(name), hazards, panel, valid_from, None, None)
+            yield LeftOutEntry(escape_name(name), hazards, panel, valid_from, tree.kinds.get(name), None)
 
 
 def _list_kinds(folder: Path) -> tuple[str, ...] | None:

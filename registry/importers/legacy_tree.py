@@ -77,7 +77,9 @@ class LegacyTree:
     """The entries of a legacy directory; those with hazards are ``excluded``.
 
     ``unread`` has, by the names of the hazards that could not be read as entries, the panel Id and the start as far as
-    the name tells them. ``strays`` are the links in the folder of a module that leave the tree.
+    the name tells them. ``strays`` are the links in the folder of a module that leave the tree. ``kinds`` has, by
+    name, the kinds of an entry whose name stands for no folder; ``has_local_times`` tells whether starts were read in
+    a time zone.
     """
 
     root: Path
@@ -87,6 +89,8 @@ class LegacyTree:
     hazards: list[Hazard] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
     strays: dict[Path, list[str]] = field(default_factory=dict)
+    kinds: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    has_local_times: bool = True
 
     def exclude(self, hazards: Iterable[Hazard]) -> None:
         """Add hazards, and exclude their entries."""
@@ -164,7 +168,7 @@ class _Reader:
     def read_entry(self, item: os.DirEntry[str], parts: re.Match[str]) -> Entry:
         """Return the entry of a name in three or four parts; a `RequestError` if it cannot be imported."""
         _refuse_other_types(item.name)
-        valid_from = BEGINNING if parts["stamp"] is None else _parse_stamp(parts["stamp"], self._timezone)
+        valid_from = BEGINNING if parts["stamp"] is None else parse_stamp(parts["stamp"], self._timezone)
         self._note_duplicate((self._read_id(parts["panel"]), valid_from), item.name)
         refuse_unlikely(valid_from, "a start of validity", any_time=self._any_time)
         panel = self._parse_id(parts["panel"])
@@ -186,7 +190,7 @@ class _Reader:
                 _refuse_stamp_for_serial_number(parts, self._timezone)
                 panel = self._read_id(parts["panel"])
             with suppress(RequestError):
-                stated = BEGINNING if parts["stamp"] is None else _parse_stamp(parts["stamp"], self._timezone)
+                stated = BEGINNING if parts["stamp"] is None else parse_stamp(parts["stamp"], self._timezone)
                 refuse_unlikely(stated, "a start of validity", any_time=self._any_time)
                 start = stated
         return panel, start
@@ -239,7 +243,8 @@ def _refuse_stamp_for_serial_number(parts: re.Match[str], timezone: tzinfo) -> N
     )
 
 
-def _parse_stamp(text: str, timezone: tzinfo) -> Instant:
+def parse_stamp(text: str, timezone: tzinfo) -> Instant:
+    """Read a stamp in the name of an entry."""
     if not (len(text) == 14 and text.isascii() and text.isdecimal()):
         counted = f" ({format_count(len(text), 'digit')})" if text.isascii() and text.isdecimal() else ""
         raise InstantError(f"the stamp {quote(text)}{counted} is not of 14 digits (YYYYMMDDHHMMSS)")

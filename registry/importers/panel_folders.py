@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import tzinfo
 from pathlib import Path
 
@@ -15,18 +15,22 @@ from registry.errors import ArrayError, NotFoundError, RegistryError, Remedy, Un
 from registry.files import list_folder
 from registry.importers.legacy_tree import Entry, Hazard, LegacyTree, read_legacy_tree
 from registry.parallel import Progress, map_in_threads
-from registry.records import CheckedConstants, CheckedFile
+from registry.records import CheckedConstants, CheckedFile, Conversion
 from registry.registration.versions import build_constants
 
 
 @dataclass(frozen=True, slots=True)
 class PanelFolder:
-    """A folder's constants by kind, and the names of its entries that are not arrays of a known kind."""
+    """A folder's constants by kind, and the names of its entries that are not arrays of a known kind.
+
+    ``conversions`` has, by kind, how files were made of what another system has; none where they are its own.
+    """
 
     path: Path
     constants: tuple[CheckedConstants, ...]
     left_out: tuple[str, ...]
-    conversion: None = None  # the files are registered byte for byte
+    conversions: Mapping[str, Conversion] = field(default_factory=dict)
+    conversion: None = None  # the files of one place are registered byte for byte
 
     @property
     def warnings(self) -> list[str]:
@@ -138,10 +142,14 @@ def _check_files(
 
 @dataclass(frozen=True, slots=True)
 class CheckedTree:
-    """A legacy tree with those of its folders whose arrays are sound, and the hazards of the others."""
+    """A legacy tree with those of its folders whose arrays are sound, and the hazards of the others.
+
+    ``gaps`` has the kinds of which nothing is valid from the start of an entry on, by its name.
+    """
 
     tree: LegacyTree
     folders: dict[Path, PanelFolder]
+    gaps: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
     @property
     def used_folders(self) -> list[PanelFolder]:
@@ -151,6 +159,10 @@ class CheckedTree:
     def get_constants(self, entry: Entry) -> tuple[CheckedConstants, ...]:
         """Return the constants of each kind behind an entry."""
         return self.folders[entry.folder].constants
+
+    def get_conversion(self, entry: Entry, kind: str) -> Conversion | None:
+        """Return how the constants of a kind behind an entry were made, None if they are registered as they are."""
+        return self.folders[entry.folder].conversions.get(kind)
 
 
 def check_tree(

@@ -137,7 +137,8 @@ def list_versions_converted_from(connection: sa.Connection, sha256: str, revisio
     return [
         version
         for version in list_versions_with_numbers(connection, numbers, revision)
-        if version.conversion is not None and version.conversion.sha256 == sha256
+        if version.conversion is not None
+        and sha256 in (version.conversion.sha256, *(stage.sha256 for stage in version.conversion.stages))
     ]
 
 

@@ -26,16 +26,18 @@ class Statistics(Struct, frozen=True, forbid_unknown_fields=True):
     nonfinite: Count
 
 
-class ConvertedStage(Struct, frozen=True, forbid_unknown_fields=True):
+class ConvertedStage(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
     """A gain stage of a converted file, the gain range that it became, and the largest rounding errors.
 
-    ``absolute_error`` is in the unit of the kind, ``relative_error`` relative to the value.
+    ``absolute_error`` is in the unit of the kind, ``relative_error`` relative to the value. Where every gain range has
+    a file of its own, ``stage`` is its name and ``sha256`` its checksum.
     """
 
     stage: str
     gain_range: Count
     absolute_error: float
     relative_error: float
+    sha256: Sha256 | None = None
 
 
 class Conversion(Struct, frozen=True, forbid_unknown_fields=True):
@@ -44,7 +46,8 @@ class Conversion(Struct, frozen=True, forbid_unknown_fields=True):
     Attributes
     ----------
     file, sha256, size, dtype
-        Of the original, which is not kept: its name, checksum, size in bytes, and the type of its values.
+        Of the original, which is not kept: its name, checksum, size in bytes, and the type of its values. Of several
+        files: what their names have in common, the checksum of what ``sha256sum`` prints for them, and their size.
     stages, left_out
         The stages that were used, and the names of the others.
     """
