@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import shutil
-import signal
 import socket
 import subprocess
 import sys
@@ -174,12 +173,8 @@ def _run_program(
     try:
         yield
     finally:
-        process.send_signal(signal.SIGTERM)
-        try:
-            process.wait(10)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
+        process.kill()  # nothing of it is kept, and SeaweedFS waits long for connections that are open
+        process.wait()
 
 
 def _wait_for(url: str, method: str = "GET") -> None:
