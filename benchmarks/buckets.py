@@ -179,7 +179,7 @@ def _export(registry: Registry, target: str, folder: Path) -> object:
 
 def _refuse_problems(_: Path, verification: Verification) -> None:
     if verification.problems or not verification.checked:
-        raise AssertionError("what was restored is not what was recorded")
+        raise AssertionError(f"what was restored is not what was recorded: {verification.problems[:3]}")
 
 
 def _list_no_arguments(_: Path) -> list[object]:
