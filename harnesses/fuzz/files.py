@@ -237,6 +237,16 @@ def _make_layout_seeds(_: Path) -> list[bytes]:
             (b"panels/" + panel + b"/pedestals/" + older % (number, mode), text)
             for number, mode in enumerate(modes)
         ]
+        shape = b"# SHAPE (3,1,4,6)\n# DATATYPE float32\n"
+        home = b"Jungfrau::CalibV1/XcsEndstation.0:Jungfrau.0/pedestals/"
+        files += [
+            (home + b"1-end.data", shape + text * 3),
+            (home + b"2-2.data", shape),
+            (home + b"2-x.data", b""),
+        ]
+        document = {"ctype": "pedestals", "longname": f"jungfrau_{PANEL_A}", "time_sec": 1773680523, "run": 1}
+        files += [(b"a.json", json.dumps(document).encode()), (b"a.txt", shape + text * 3), (b"b.json", b"[")]
+        files += [(b"jungfrau-" + panel + b".h5", b"\x89HDF\r\n\x1a\n" + text)]
         trees.append(b"\0".join(piece for file in files for piece in file))
     return trees
 
@@ -363,7 +373,10 @@ FILE_TARGETS = [
         "layouts",
         _feed_layouts,
         _make_layout_seeds,
-        tuple(f"{_IMPORTERS}layouts.{name}" for name in ("converted_tree", "panel_repositories")),
+        tuple(
+            f"{_IMPORTERS}layouts.{name}"
+            for name in ("converted_tree", "panel_repositories", "psana", "documents", "dcs")
+        ),
     ),
     Target(
         "panel-folder", _feed_panel_folder, make_npy_seeds, (f"{_IMPORTERS}panel_folders", "registry.arrays")

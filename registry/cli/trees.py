@@ -44,7 +44,11 @@ def import_tree(
     ],
     layout: Annotated[
         str | None,
-        typer.Option("--layout", metavar="lcls2|lcls1-darks", help="The layout of a tree of another system."),
+        typer.Option(
+            "--layout",
+            metavar="lcls2|lcls1-darks|psana|lcls2-arrays|cdb|dcs",
+            help="The layout of a tree of another system.",
+        ),
     ] = None,
     experiment: Annotated[
         str | None,

@@ -6,12 +6,16 @@ from typing import cast
 
 from registry.errors import RequestError
 from registry.identifiers import quote
-from registry.importers.layouts import lcls1_darks, lcls2
+from registry.importers.layouts import dcs, documents, lcls1_darks, lcls2, psana
 from registry.importers.layouts.contents import Layout
 
 LAYOUTS: dict[str, Layout] = {
     "lcls2": cast("Layout", lcls2),
     "lcls1-darks": cast("Layout", lcls1_darks),
+    "psana": cast("Layout", psana),
+    "lcls2-arrays": cast("Layout", documents),
+    "cdb": cast("Layout", documents),
+    "dcs": cast("Layout", dcs),
 }
 
 
