@@ -11,6 +11,7 @@ import pytest
 
 from registry.api import Registry
 from registry.detectors.epix10ka import GAIN_MODES
+from registry.detectors.jungfrau import JUNGFRAU
 from registry.errors import ConflictError, ImportHazardError, NotFoundError, RegistryError, RequestError
 from registry.importers.layouts.known import LAYOUTS
 from testing.layouts import STAMP, make_dark, write_lcls1_darks, write_lcls2_darks, write_text
@@ -106,6 +107,11 @@ def rename(path: Path, old: str, new: str) -> None:
     path.rename(path.with_name(path.name.replace(old, new)))
 
 
+def link_outside(path: Path) -> None:
+    path.unlink()
+    path.symlink_to("/etc/hostname")
+
+
 LCLS2_HAZARDS: dict[str, tuple[Callable[[list[Path]], object], str]] = {
     "a missing gain range": (
         lambda files: files[1].unlink(),
@@ -158,7 +164,7 @@ LCLS2_HAZARDS: dict[str, tuple[Callable[[list[Path]], object], str]] = {
         "which cannot be that of pedestals of gain range 0",
     ),
     "a link that leaves the tree": (
-        lambda files: (files[0].unlink(), files[0].symlink_to("/etc/hostname")),
+        lambda files: link_outside(files[0]),
         "it is a link that leaves the tree",
     ),
     "a panel of another spelling": (
@@ -180,7 +186,7 @@ def test_what_cannot_be_taken_is_named_and_nothing_is_recorded(
 @pytest.mark.parametrize(
     ("modes", "sentence"),
     [
-        ({0: "Normal", 1: "FixedGain1", 2: "ForcedGain2"}, None),
+        ({0: "Normal", 1: "FixedGain1", 2: "FixedGain2"}, None),
         (
             {0: "Normal", 1: "ForcedGain2", 2: "ForcedGain2"},
             "gm1 is not the index of ForcedGain2, which is gm2",
@@ -228,6 +234,17 @@ def test_darks_of_the_other_detector_type_have_seven_gain_modes(
     outcome = registry.import_tree(tmp_path / "tree", layout=layout)
     assert [(version.panel, version.kind) for version in outcome.versions] == [(EPIX, "pedestals")]
     assert any("rms of epix10ka is not complete here" in note for note in outcome.notes)
+
+
+def test_darks_of_high_gain_are_never_taken_for_the_usual_ones(registry: Registry, tmp_path: Path) -> None:
+    modes = {0: "HighGain0", 1: "ForcedGain1", 2: "ForcedGain2"}
+    write_lcls1_darks(tmp_path / "tree", PANEL_A, kinds=["rms"], modes=modes)
+    if any(kind.name == "rms/hg0" for kind in JUNGFRAU.kinds):
+        (version,) = registry.import_tree(tmp_path / "tree", layout="lcls1-darks").versions
+        assert version.kind == "rms/hg0"
+    else:
+        (hazard,) = hazards_of(registry, tmp_path / "tree", "lcls1-darks")
+        assert "are darks of another condition than rms, and rms/hg0 is not a kind of jungfrau" in hazard
 
 
 def test_kinds_that_are_not_known_and_other_files_are_left_out_with_a_note(

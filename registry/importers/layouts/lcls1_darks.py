@@ -9,7 +9,7 @@ Jungfrau (lcls-psana/Detector, ``UtilsJungfrauCalib.py``), ``epix10ka_..._<kind>
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from registry.detectors import DetectorType, Kind
@@ -85,9 +85,29 @@ def _find_gain_range(detector: DetectorType, mode: str) -> int:
     return _GAIN_RANGES[name]
 
 
+def _find_condition(detector: DetectorType, modes: Sequence[str]) -> str | None:
+    """Return the condition of darks by the modes of their gain ranges; refuse a mixture.
+
+    That of ``FixedGain1`` and ``FixedGain2`` counts where the detector type tells it from the usual one.
+    """
+    if detector is EPIX10KA:
+        return None
+    names = [mode.partition("-")[2] for mode in modes]
+    fixed = [name for name in names if name.startswith("Fixed")]
+    tells_fixed = any(kind.name.endswith("/fixed") for kind in detector.kinds)
+    is_mixed = bool(fixed) and tells_fixed and (len(fixed) == 1 or names[0] == "HighGain0")
+    if is_mixed:
+        raise RequestError(f"{', '.join(names)} are darks of several conditions of operation")
+    if names[0] == "HighGain0":
+        return "hg0"
+    return "fixed" if fixed and tells_fixed else None
+
+
 def _list_absent(detector: DetectorType, kind: str) -> tuple[int, ...]:
     """Return the gain ranges of which the dark processing of a detector type makes only pedestals."""
     return (5, 6) if detector is EPIX10KA and kind != "pedestals" else ()
 
 
-_RULE = FileRule(".dat", _NAME, _EXAMPLE, _find_kind, lambda _, folder: folder, _find_gain_range)
+_RULE = FileRule(
+    ".dat", _NAME, _EXAMPLE, _find_kind, lambda _, folder: folder, _find_gain_range, _find_condition
+)

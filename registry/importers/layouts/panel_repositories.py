@@ -9,8 +9,8 @@ from __future__ import annotations
 import os
 import re
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from functools import partial
 from itertools import groupby
 from pathlib import Path
@@ -47,6 +47,9 @@ class FileRule(NamedTuple):
         Returns the type that files of a folder have in their names.
     find_gain_range
         Returns the gain range of a mode of a type; raises a `RequestError` for one that is not known.
+    find_condition
+        Returns the condition of operation of a set of modes, in the order of the gain ranges, None for the usual one;
+        raises a `RequestError` for a mixture.
     """
 
     suffix: str
@@ -55,6 +58,7 @@ class FileRule(NamedTuple):
     find_kind: Callable[[DetectorType, str], Kind | None]
     find_type: Callable[[DetectorType, str], str]
     find_gain_range: Callable[[DetectorType, str], int]
+    find_condition: Callable[[DetectorType, Sequence[str]], str | None] = lambda *_: None
 
 
 class _PanelFile(NamedTuple):
@@ -203,6 +207,13 @@ class PanelRepository:
         runs = list(dict.fromkeys(file.run for file in files))
         name = f"{files[0].folder}/*/{runs[0]}*"
         problems = list(_list_problems(files[0].file.detector, by_kind))
+        constants: dict[str, tuple[PartOfFile, ...]] = {}
+        for kind, of_kind in () if problems else by_kind.items():
+            try:
+                condition, parts = self._read_condition(sorted(of_kind, key=lambda file: file.gain_range))
+                constants[condition] = parts
+            except RequestError as error:
+                problems.append((kind, error.message))
         if len(runs) > 1:
             problems.append(
                 (None, f"files of another run have the same panel and start: {shorten(runs[1:])}")
@@ -213,13 +224,23 @@ class PanelRepository:
             tree.unread[name] = panel, start
             tree.kinds[name] = tuple(by_kind)
             return
-        constants = {
-            kind: tuple(
-                PartOfFile(file.file, 0) for file in sorted(of_kind, key=lambda file: file.gain_range)
-            )
-            for kind, of_kind in by_kind.items()
-        }
         self.content.entries.append(LayoutEntry(name, panel, start, constants))
+
+    def _read_condition(self, files: Sequence[_PanelFile]) -> tuple[str, tuple[PartOfFile, ...]]:
+        """Return the kind of files, in the order of the gain ranges, under their condition, and their arrays."""
+        detector, kind = files[0].file.detector, files[0].file.kind
+        modes = [file.mode for file in files]
+        condition = self.rule.find_condition(detector, modes)
+        if condition is None:
+            return kind.name, tuple(PartOfFile(file.file, 0) for file in files)
+        name = f"{kind.name}/{condition}"
+        known = next((known for known in detector.kinds if known.name == name), None)
+        if known is None:
+            raise RequestError(
+                f"{', '.join(modes)} are darks of another condition than {kind.name}, and {name} is not a kind of"
+                f" {detector.name} that is known here"
+            )
+        return name, tuple(PartOfFile(replace(file.file, kind=known), 0) for file in files)
 
     def _note_left_out(self, never: Mapping[str, int]) -> None:
         notes = self.content.tree.notes
