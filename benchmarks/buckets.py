@@ -21,8 +21,8 @@ from registry.api import Registry, create_registry
 from registry.api.backups import restore_registry
 from registry.records import Outcome, Verification
 from testing.buckets import BucketServer, delay_requests, run_seaweed
+from testing.programs import MissingProgramError
 from testing.registries import RegistryLocation
-from testing.servers import MissingProgramError
 
 _DISTANCE_SECONDS = 0.02
 _ROUNDS = 5
@@ -115,7 +115,7 @@ def _make_download(
     keys = [f"objects/{file.sha256[:2]}/{file.sha256}.npy" for file in files]
     variables: Any = {name.lower(): value for name, value in server.list_variables().items()}
     store = S3Store(
-        server.bucket, prefix=copy.store.name, config=variables, client_options={"allow_http": True}
+        server.bucket, prefix=copy.store_folder.name, config=variables, client_options={"allow_http": True}
     )
 
     def get(key: str) -> int:
@@ -147,7 +147,7 @@ def _make_import(bench: Bench, find_store: Callable[[Path], Path]) -> Task:
 
     def prepare(folder: Path) -> None:
         location = find_location(folder)
-        create_registry(location.database, location.store)
+        create_registry(location.database, location.store_folder)
 
     def run(folder: Path) -> Outcome:
         with find_location(folder).open() as registry:

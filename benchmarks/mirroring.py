@@ -69,7 +69,9 @@ def _follow(location: RegistryLocation, folder: Path) -> None:
 
 def _copy(source: Path, folder: Path) -> None:
     former = RegistryLocation.in_folder(source)
-    copy_registry(f"sqlite:///{folder / 'copy.sqlite'}", folder / "store", former.database, former.store)
+    copy_registry(
+        f"sqlite:///{folder / 'copy.sqlite'}", folder / "store", former.database, former.store_folder
+    )
 
 
 def record_revisions(location: RegistryLocation, count: int) -> None:

@@ -19,7 +19,7 @@ def measure_objects(bench: Bench, dialect: str, server: Server) -> Row:
     program = find_nginx()
     if program is None:
         return Row(work=work, database=dialect, remark="without nginx")
-    objects = detector.location.store / "objects"
+    objects = detector.location.store_folder / "objects"
     with detector.location.open() as registry:
         resolution = registry.constants(detector.dataset(panels), lazy=True).provenance.resolution
     files = [file for panel in resolution.panels for constants in panel.constants for file in constants.files]

@@ -21,8 +21,8 @@ from benchmarks.rows import Row
 from benchmarks.servers import find_served, run_service
 from benchmarks.timing import Task, compute_spread
 from registry.instants import Instant
+from testing.programs import MissingProgramError
 from testing.proxies import find_program, run_nginx, run_varnish
-from testing.servers import MissingProgramError
 
 _CONNECTIONS = 64
 _SECONDS = 3

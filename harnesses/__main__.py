@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 import shlex
 import signal
 import sys
@@ -13,6 +14,7 @@ from pathlib import Path
 
 from harnesses import corruption, kill, report, servers, writers
 from registry.identifiers import format_count
+from testing.buckets import BucketServer, run_seaweed
 from testing.panels import use_small_panels
 from testing.registries import DATABASES, PostgresServer, RegistryFactory
 
@@ -24,7 +26,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     with ExitStack() as closing:
         # Entered first and so removed last: PostgreSQL works in it.
         folder = closing.enter_context(tempfile.TemporaryDirectory(prefix="calreg-", dir=options.folder))
-        factory = closing.enter_context(RegistryFactory(Path(folder), options.server, prefix="harness"))
+        bucket = _run_bucket(closing) if getattr(options, "bucket", False) else None
+        factory = closing.enter_context(
+            RegistryFactory(Path(folder), options.server, prefix="harness", bucket=bucket)
+        )
         if options.harness == "servers":
             problems = _run_servers(closing, Path(folder), short=options.short)
         elif options.harness == "kill":
@@ -48,6 +53,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
                 options.workers,
                 options.threads,
                 options.worker_runs,
+                options.mirrors,
             )
             for dialect in options.database:
                 problems += report.print_writers(writers.run_writers(factory, dialect, plan))
@@ -56,6 +62,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
             f"{format_count(problems, 'problem')}; again: {shlex.join(['python', '-m', 'harnesses', *sys.argv[1:]])}\n"
         )
     return min(problems, 1)
+
+
+def _run_bucket(closing: ExitStack) -> BucketServer:
+    """Start a server of objects, which this process and those that it starts use."""
+    server = closing.enter_context(run_seaweed())
+    os.environ.update(server.list_variables())
+    return server
 
 
 def _run_servers(closing: ExitStack, folder: Path, *, short: bool) -> int:
@@ -109,6 +122,11 @@ def _build_parser() -> argparse.ArgumentParser:
     races.add_argument("--workers", type=int, default=8, metavar="N", help="forked, and in each pool")
     races.add_argument("--threads", type=int, default=64, metavar="N", help="on one open registry")
     races.add_argument("--worker-runs", type=int, default=25, metavar="N", help="recorded by each worker")
+    races.add_argument("--mirrors", type=int, default=2, metavar="N", help="that follow, and are killed")
+    for harness in (kills, races):
+        harness.add_argument(
+            "--bucket", action="store_true", help="with the stores in SeaweedFS, not in folders"
+        )
     faults = harnesses.add_parser("corruption", help="faults planted in files, rows, seals and guards")
     faults.add_argument("--files", type=int, default=140, metavar="N", help="in a store, in all")
     faults.add_argument("--edits", type=int, default=1000, metavar="N", help="of rows, on each database")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import time
+from collections.abc import Container
 from contextlib import suppress
 from multiprocessing.synchronize import Event
 from pathlib import Path
@@ -19,6 +20,8 @@ from registry.files import TEMPORARY_PREFIX
 from registry.instants import Instant, parse_instant
 from registry.lookup import stored_files
 from registry.settings import find_settings
+from registry.storage import is_bucket
+from registry.store import ContentStore
 from testing.registries import RegistryLocation
 from testing.stores import list_object_paths
 
@@ -67,7 +70,8 @@ def _start_time(number: int) -> Instant:
 
 def run_collector(location: RegistryLocation, done: Event, file: Path) -> None:
     """Collect until `done` is set, and write the result into a file: the target of a process."""
-    backend = open_backend(find_settings(location.database, location.store), "UTC")
+    location.use_bucket()
+    backend = open_backend(find_settings(location.database, str(location.store)), "UTC")
     result = CollectorResult(problems=[])
     while not done.is_set():
         try:
@@ -82,10 +86,17 @@ def _collect_unreferenced(backend: Backend) -> int:
     """Remove every object that no row names, as if it were days old."""
     with backend.read_transaction() as view:
         referenced = stored_files.read_file_sizes(view.connection)
-    for path in list_object_paths(backend.store):
+    _date_back(backend.store, referenced)
+    strays = collecting.find_unreferenced_files(backend.store, backend.store.list_files(), referenced)
+    return sum(file.removed for file in collecting.remove_unreferenced_files(backend, strays))
+
+
+def _date_back(store: ContentStore, referenced: Container[str]) -> None:
+    """Let the files that no row names be days old; the objects of a bucket stay as old as they are, and so are kept."""
+    if is_bucket(store.place):
+        return
+    for path in list_object_paths(store):
         is_temporary = path.name.startswith(TEMPORARY_PREFIX)  # still being written: cannot be old
         if path.stem not in referenced and not is_temporary:
             with suppress(FileNotFoundError):
                 os.utime(path, (time.time() - _AGE_SECONDS,) * 2)
-    strays = collecting.find_unreferenced_files(backend.store, backend.store.list_files(), referenced)
-    return sum(file.removed for file in collecting.remove_unreferenced_files(backend, strays))

@@ -11,9 +11,10 @@ from harnesses.rows import read_rows
 from registry.api import create_registry
 from registry.database import migrations
 from registry.database.engine import make_engine
-from registry.heads import HeadFile
+from registry.storage import open_storage
 from testing.panels import PANELS, write_panel_folder
 from testing.registries import RegistryFactory, RegistryLocation
+from testing.stores import count_temporary_files, has_marker
 
 Rows = dict[str, list[str]]
 
@@ -58,7 +59,7 @@ class Command(ABC):
 
     def prepare(self) -> None:
         """Make the registry that every trial is a copy of."""
-        create_registry(self.template.database, self.template.store)
+        create_registry(self.template.database, str(self.template.store))
 
     def make_trial(self, number: int) -> Trial:  # noqa: ARG002 - some commands have trials of two sorts
         """Return the trial of a round."""
@@ -158,12 +159,12 @@ class Init(Command):
 
     def inspect(self, trial: Trial) -> Inspection:
         location, leftovers = trial.location, Counter[str]()
-        has_rows, has_store = bool(read_rows(location)), (location.store / "registry.json").exists()
+        has_rows, has_store = bool(read_rows(location)), has_marker(location.store)
         leftovers["database without a store"] = int(has_rows and not has_store)
         leftovers["file without tables"] = int(
             not has_rows and location.file is not None and location.file.exists()
         )
-        leftovers["temporary file"] = len(list(location.store.glob(".arriving-*")))
+        leftovers["temporary file"] = count_temporary_files(location.store)
         # Half a registry cannot be opened, and every other verb says so.
         return Inspection(super().inspect(trial).problems if has_rows and has_store else [], leftovers)
 
@@ -185,7 +186,7 @@ class Upgrade(Command):
         engine = make_engine(self.template.database)
         migrations.downgrade(engine, "0001")
         engine.dispose()
-        Path(HeadFile(self.template.store).place).unlink()  # such stores have none
+        open_storage(self.template.store).remove("head.json")  # such stores have none
         self.before = read_rows(self.template)
 
     def build_arguments(self) -> tuple[str, ...]:

@@ -19,6 +19,7 @@ from registry.errors import NotFoundError, RegistryError
 from registry.identifiers import format_count
 from testing.panels import PANELS, write_panel_folder
 from testing.registries import RegistryLocation
+from testing.stores import count_temporary_files
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +72,7 @@ class Backup(FilledCommand):
         inspection = super().inspect(trial)
         if _read_backup_state(trial.output):
             restored = RegistryLocation.in_folder(trial.location.folder / "again")
-            restore_registry(trial.output, restored.database, restored.store)
+            restore_registry(trial.output, restored.database, str(restored.store))
             with restored.open() as registry:
                 inspection.problems.extend(
                     f"restored: {problem.problem}" for problem in registry.verify().problems
@@ -181,5 +182,5 @@ class Restore(FilledCommand):
         leftovers = Counter(
             {"file without tables": int(trial.location.file is not None and trial.location.file.exists())}
         )
-        leftovers["temporary file"] = len(list(trial.location.store.rglob(".arriving-*")))
+        leftovers["temporary file"] = count_temporary_files(trial.location.store)
         return Inspection([], leftovers)

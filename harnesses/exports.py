@@ -85,7 +85,7 @@ class Export(Command):
                 problems.append(f"{name} is neither the old array nor the new one")
         problems.extend(f"{name} does not belong to the export" for name in self._list_foreign_files(trial))
         if document.exists():
-            verification = verify_export(document, trial.location.database, trial.location.store)
+            verification = verify_export(document, trial.location.database, str(trial.location.store))
             problems.extend(f"{problem.path}: {problem.problem}" for problem in verification.problems)
         elif forced:  # the old files must exist, under their names or set aside
             checksums = {_hash_file(path) for path in trial.output.rglob("*") if path.is_file()}

@@ -27,13 +27,13 @@ class GuardTestbed:
         self.factory = factory
         self.dialect = dialect
         self.location = factory.make_empty(dialect)
-        create_registry(self.location.database, self.location.store)
+        create_registry(self.location.database, self.location.store_folder)
         if not self.location.is_sqlite:
             with _connect(self.location) as connection:
                 connection.exec_driver_sql(f"CREATE SCHEMA {_ASIDE}")
                 connection.commit()
             beside = _find_second(self.location)
-            create_registry(beside.database, beside.store)
+            create_registry(beside.database, beside.store_folder)
 
     def list_faults(self, rng: random.Random) -> list[GuardFault]:
         """Return all faults of its guards."""
@@ -80,7 +80,7 @@ def _plant(testbed: GuardTestbed, fault: GuardFault, tally: FaultTally, *, is_as
 def _find_unnoticed(location: RegistryLocation, name: str) -> Iterator[str]:
     """Yield what does not name a guard: the check of the database, or verify. A refusal to open is enough."""
     try:
-        with open_registry(location.database, location.store) as registry:
+        with open_registry(location.database, location.store_folder) as registry:
             differences = registry.differences()
             try:
                 problems: Sequence[str] = [problem.problem for problem in registry.verify().problems]

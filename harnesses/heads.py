@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
-
 from harnesses.commands import Inspection, Rows, Trial
 from harnesses.copies import FilledCommand, TransferTrial, find_target
 from harnesses.rows import read_rows
@@ -11,6 +9,7 @@ from harnesses.tampering import open_behind_guards
 from registry import schema
 from registry.heads import HeadFile
 from testing.panels import PANELS
+from testing.stores import has_marker
 
 
 class Fork(FilledCommand):
@@ -49,7 +48,7 @@ class Fork(FilledCommand):
 
 
 def _has_owner(trial: Trial) -> bool:
-    return (find_target(trial).store / "registry.json").exists()
+    return has_marker(find_target(trial).store)
 
 
 class Recover(FilledCommand):
@@ -62,7 +61,9 @@ class Recover(FilledCommand):
         self.older = self.factory.copy(self.template)
         with self.template.open() as registry:
             registry.versions.gap(PANELS[0], valid_from="2020-01-01T00:00:00Z", comment="warm")
-        shutil.copy(HeadFile(self.template.store).place, HeadFile(self.older.store).place)
+        head = HeadFile(self.template.store).read()
+        assert head is not None  # noqa: S101 - there are revisions
+        HeadFile(self.older.store).write(head)
         self.before = read_rows(self.older)
 
     def make_trial(self, number: int) -> Trial:  # noqa: ARG002

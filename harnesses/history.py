@@ -21,7 +21,7 @@ _YEARS = tuple(f"{year}-01-01T00:00:00Z" for year in range(2018, 2026))
 def make_history(factory: RegistryFactory, dialect: str) -> RegistryLocation:
     """Make a registry, and let everything happen to it that calreg can record."""
     location = factory.make_empty(dialect)
-    create_registry(location.database, location.store)
+    create_registry(location.database, str(location.store))
     material = location.folder / "material"
     with location.open() as registry:
         _record_panels(registry, material)

@@ -15,6 +15,7 @@ from harnesses.commands import AddVersion, Command, ImportTree, Init, Inspection
 from harnesses.copies import Backup, Copy, Restore
 from harnesses.exports import Export, ExportHdf5, ExportPsana
 from harnesses.heads import Fork, Recover, SealRevision
+from harnesses.mirrors import Mirror
 from harnesses.moments import ChangeCounter, KillTimer, kill_after, kill_at_change, watch_location
 from harnesses.processes import KILLED, run_calreg
 from harnesses.rows import wait_for_writers
@@ -32,7 +33,7 @@ _MAX_DELAY_SECONDS = 0.003
 COMMANDS: tuple[type[Command], ...] = (
     *(ImportTree, AddVersion, Export, ExportPsana, ExportHdf5),
     *(Init, Upgrade, Backup, Copy, Restore),
-    *(Fork, Recover, SealRevision),
+    *(Fork, Recover, SealRevision, Mirror),
 )
 
 

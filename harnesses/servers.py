@@ -14,8 +14,9 @@ import sqlalchemy as sa
 from registry.api import Registry, create_registry
 from registry.errors import RegistryError
 from testing.panels import PANEL_A, use_small_panels, write_panel_folder
+from testing.programs import MissingProgramError
 from testing.registries import PostgresServer, RegistryFactory, RegistryLocation
-from testing.servers import MissingProgramError, Pooler, Standby
+from testing.servers import Pooler, Standby
 
 _AT = "2020-01-01T00:00:00Z"
 _DONE = 0

@@ -36,7 +36,7 @@ class StoreTestbed:
     def __init__(self, factory: RegistryFactory, dialect: str) -> None:
         self.factory = factory
         self.location = factory.make_empty(dialect)
-        create_registry(self.location.database, self.location.store)
+        create_registry(self.location.database, self.location.store_folder)
         material = self.location.folder / "material"
         with self.location.open() as registry:
             for seed, panel in enumerate(PANELS):
@@ -60,7 +60,7 @@ class StoreTestbed:
 
 def damage_store(testbed: StoreTestbed, tally: FaultTally, wanted: int, rng: random.Random) -> None:
     """Plant faults of the tally's kind in different files at once, count the results, and put the store back."""
-    store, aside = testbed.location.store, testbed.location.folder / "aside"
+    store, aside = testbed.location.store_folder, testbed.location.folder / "aside"
     shutil.copytree(store, aside)
     step = 2 if tally.kind == file_faults.SWAPPED_FILES else 1  # files per fault
     chosen = rng.sample(sorted(testbed.uses), step * min(wanted, _AT_ONCE))
@@ -142,7 +142,7 @@ def _list_reads(
     other = next(use[3] for use in testbed.uses.values() if use[0] == kind and use[3] != version)
     yield partial(registry.versions.diff, version, other)
     if not is_later:
-        settings = (testbed.location.database, testbed.location.store)
+        settings = (testbed.location.database, testbed.location.store_folder)
         yield partial(replay, testbed.documents[panel], output, *settings)
         yield partial(_verify_document, testbed.documents[panel], *settings)
 
@@ -197,7 +197,7 @@ def _read_undamaged(
         panel = rng.choice(whole)
         export = registry.export(panel, output, at=_AT, format=name, **_build_format_options(name))
         problems = verify_export(
-            export.provenance, testbed.location.database, testbed.location.store
+            export.provenance, testbed.location.database, testbed.location.store_folder
         ).problems
         tally.problems += [f"{name} of {panel}: {problem.problem}" for problem in problems]
         tally.unchanged += 1

@@ -14,6 +14,7 @@ from pathlib import Path
 import msgspec
 
 from harnesses.collectors import register_beside_collector
+from harnesses.mirrors import follow_meanwhile
 from harnesses.processes import CONTEXT
 from harnesses.quoted_heads import find_wrong_heads, quote_heads
 from harnesses.readers import ReaderResult, run_reader
@@ -51,6 +52,7 @@ class Plan:
     workers: int = 0
     threads: int = 0
     worker_runs: int = 0
+    mirrors: int = 0
 
 
 class Attempt(msgspec.Struct, frozen=True):
@@ -74,13 +76,14 @@ class WriterResult:
     reader_result: ReaderResult = field(default_factory=ReaderResult)
     collected: int = 0
     worker_writes: int = 0
+    followed: int = 0
     problems: list[str] = field(default_factory=list)
 
 
 def run_writers(factory: RegistryFactory, dialect: str, plan: Plan) -> WriterResult:
     """Run the processes of a plan on a new registry, and compare what is recorded with what they report."""
     location = factory.make_empty(dialect)
-    create_registry(location.database, location.store)
+    create_registry(location.database, str(location.store))
     contents = [
         write_panel_folder(location.folder / f"content{seed}", 1 + seed, ("gain",))
         for seed in range(_CONTENT_COUNT * len(MODULES))
@@ -94,9 +97,14 @@ def run_writers(factory: RegistryFactory, dialect: str, plan: Plan) -> WriterRes
         known = registry.log()[0].revision
     result = WriterResult(dialect, plan)
     quoted: list[str] = []
-    with quote_heads(location, quoted):
+    with (
+        quote_heads(location, quoted),
+        follow_meanwhile(factory, location, plan.mirrors, plan.seed) as following,
+    ):
         attempts = _run_race(location, contents, result)
-    duels = _run_duels(location, contents, plan)
+        duels = _run_duels(location, contents, plan)
+    result.followed = following.kills
+    result.problems += following.problems
     result.results = Counter(_classify(attempt) for attempt in attempts)
     result.duels = Counter(_classify_duels(duels))
     with location.open() as registry:

@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from testing.delays import run_delaying_proxy
-from testing.servers import MissingProgramError
+from testing.programs import MissingProgramError
 
 _MAX_WAIT_SECONDS = 60
 _KEY, _SECRET = "calregkey", "calregsecret"

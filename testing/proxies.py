@@ -15,7 +15,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from testing.servers import MissingProgramError
+from testing.programs import MissingProgramError
 
 FILES = Path(__file__).parent.parent / "deployment"
 _MAX_WAIT_SECONDS = 60

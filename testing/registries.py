@@ -18,9 +18,13 @@ import sqlalchemy as sa
 
 from registry.api import Registry, create_registry, open_registry
 from registry.settings import sqlite_file
+from registry.storage import BucketPlace, Place, open_storage
+from testing.buckets import BucketServer
 from testing.recycling import DatabasePool
 
 DATABASES = ("sqlite", "postgresql")
+_DOCUMENTS = ("registry.json", "head.json", "left-out.json")
+_MAX_SIZE = 1 << 30
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +32,9 @@ class RegistryLocation:
     """The database URL and the store of a registry."""
 
     database: str
-    store: Path
+    store: Place
+    beside: Path | None = None  # the folder of what is beside a store in a bucket
+    variables: tuple[tuple[str, str], ...] = ()  # by which a process uses the bucket
 
     @classmethod
     def in_folder(cls, folder: Path) -> RegistryLocation:
@@ -38,7 +44,14 @@ class RegistryLocation:
     @property
     def folder(self) -> Path:
         """The folder that holds the store, and the database if it is on SQLite."""
-        return self.store.parent
+        return self.beside or self.store_folder.parent
+
+    @property
+    def store_folder(self) -> Path:
+        """The folder of a store that is not in a bucket."""
+        if not isinstance(self.store, Path):
+            raise TypeError("a store in a bucket has no folder")
+        return self.store
 
     @property
     def is_sqlite(self) -> bool:
@@ -53,11 +66,17 @@ class RegistryLocation:
     @property
     def environment(self) -> dict[str, str]:
         """The environment in which calreg uses this registry."""
-        return {"CALREG_DATABASE": self.database, "CALREG_STORE": str(self.store), "CALREG_TIMEZONE": "UTC"}
+        place = {"CALREG_DATABASE": self.database, "CALREG_STORE": str(self.store), "CALREG_TIMEZONE": "UTC"}
+        return place | dict(self.variables)
+
+    def use_bucket(self) -> None:
+        """Let this process have the keys of the bucket, if the store is in one."""
+        os.environ.update(self.variables)
 
     def open(self, timezone: str | None = None, note: Callable[[str], None] | None = None) -> Registry:
         """Open the registry."""
-        return open_registry(self.database, self.store, timezone=timezone, note=note)
+        self.use_bucket()
+        return open_registry(self.database, str(self.store), timezone=timezone, note=note)
 
     def engine(self) -> sa.Engine:
         """Return a plain engine, for raw SQL that bypasses the registry."""
@@ -78,10 +97,20 @@ class RegistryFactory(AbstractContextManager["RegistryFactory"]):
         started when it is first needed.
     prefix
         The start of the names of folders and databases.
+    bucket
+        Where the stores are; by default in the folders.
     """
 
-    def __init__(self, folder: Path, server: str | None = None, *, prefix: str = "registry") -> None:
+    def __init__(
+        self,
+        folder: Path,
+        server: str | None = None,
+        *,
+        prefix: str = "registry",
+        bucket: BucketServer | None = None,
+    ) -> None:
         self.folder = folder
+        self._bucket = bucket
         self._given_server = server
         self._prefix = f"{prefix}_{os.getpid()}"
         self._numbers = itertools.count(1)
@@ -110,25 +139,33 @@ class RegistryFactory(AbstractContextManager["RegistryFactory"]):
         """Return a location where nothing is yet: no SQLite file, or a database without tables; no store."""
         folder = folder or self._make_folder()
         if dialect == "sqlite":
-            return RegistryLocation.in_folder(folder)
-        return RegistryLocation(self.create_database(), folder / "store")
+            return self._locate(RegistryLocation.in_folder(folder).database, folder)
+        return self._locate(self.create_database(), folder)
+
+    def _locate(self, database: str, folder: Path) -> RegistryLocation:
+        """Return the location of a registry in a folder, with its store there or in the bucket."""
+        if self._bucket is None:
+            return RegistryLocation(database, folder / "store")
+        place = BucketPlace(self._bucket.bucket, f"{folder.name}/store")
+        return RegistryLocation(database, place, folder, tuple(self._bucket.list_variables().items()))
 
     def make(self, dialect: str = "sqlite", folder: Path | None = None) -> RegistryLocation:
         """Return a new registry without facts, copied from one that is made once."""
         if dialect not in self._templates:
             template = self.make_empty(dialect)
-            create_registry(template.database, template.store)
+            create_registry(template.database, str(template.store))
             self._templates[dialect] = template
         template = self._templates[dialect]
         if template.is_sqlite:
             return self.copy(template, folder)
         folder = folder or self._make_folder()
-        _copy_store(template.store, folder)
+        location = self._locate("", folder)
+        _copy_store(template, location)
         url = self._pool.take()
         if url is None:
             url = self.create_database(template.database)
             self._pool.watch(url)
-        return RegistryLocation(url, folder / "store")
+        return self._locate(url, folder)
 
     def make_filled(
         self, dialect: str, name: str, fill: Callable[[Path, Registry], None], folder: Path
@@ -151,11 +188,11 @@ class RegistryFactory(AbstractContextManager["RegistryFactory"]):
     def copy(self, template: RegistryLocation, folder: Path | None = None) -> RegistryLocation:
         """Return a copy of a registry that is not open; objects are linked, because they never change."""
         folder = folder or self._make_folder()
-        _copy_store(template.store, folder)
+        _copy_store(template, self._locate("", folder))
         if template.file is None:
-            return RegistryLocation(self.create_database(template.database), folder / "store")
+            return self._locate(self.create_database(template.database), folder)
         shutil.copy(template.file, folder / "registry.sqlite")
-        return RegistryLocation.in_folder(folder)
+        return self._locate(RegistryLocation.in_folder(folder).database, folder)
 
     def remove(self, location: RegistryLocation) -> None:
         """Remove a registry."""
@@ -235,8 +272,16 @@ def _database_name(url: str) -> str:
     return str(sa.make_url(url).database)
 
 
-def _copy_store(store: Path, folder: Path) -> None:
-    shutil.copytree(store, folder / "store", copy_function=_copy_or_link)
+def _copy_store(template: RegistryLocation, new: RegistryLocation) -> None:
+    if isinstance(template.store, Path):
+        shutil.copytree(template.store, new.store_folder, copy_function=_copy_or_link)
+        return
+    template.use_bucket()
+    source, target = open_storage(template.store), open_storage(new.store)
+    for key in [*_DOCUMENTS, *source.list_keys()]:
+        document = source.read_document(key, _MAX_SIZE)
+        if document is not None:
+            target.write_document(key, document.content)
 
 
 def _copy_or_link(source: str, target: str) -> None:

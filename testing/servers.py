@@ -15,15 +15,12 @@ from typing import Any, Self
 
 import sqlalchemy as sa
 
+from testing.programs import MissingProgramError
 from testing.registries import PostgresServer
 
 _PORT = 5432  # the number in the name of a socket: no server here listens in the network
 _SERVER_USER = "pgserver"  # as whom the wheel starts a server for root, whom PostgreSQL refuses
 _MAX_WAIT_SECONDS = 30
-
-
-class MissingProgramError(Exception):
-    """A program that is needed is not installed on this machine, or cannot be used on it."""
 
 
 class _Process:

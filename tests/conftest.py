@@ -23,8 +23,9 @@ from hypothesis import HealthCheck, settings
 from registry.api import Registry
 from testing.buckets import BucketServer, run_seaweed
 from testing.panels import use_small_panels, write_panel_folder
+from testing.programs import MissingProgramError
 from testing.registries import DATABASES, PostgresServer, RegistryFactory, RegistryLocation
-from testing.servers import MissingProgramError, Pooler, Standby
+from testing.servers import Pooler, Standby
 from tests.selection import READERS, examples, select_exhaustive
 from tests.shared_work import (
     forgo_the_disk,

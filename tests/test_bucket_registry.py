@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import random
 import sqlite3
 import subprocess
 import sys
@@ -16,6 +17,7 @@ import numpy as np
 import pytest
 import urllib3
 
+from harnesses.file_faults import STORE_FAULTS
 from registry import (
     copy_registry,
     create_registry,
@@ -144,6 +146,37 @@ def test_damaged_objects_are_found_never_returned_and_mended(
     assert [file.sha256 for file in registry.repair(f"{place}-copy").mended] == [damaged]
     with assert_refused(RequestError):
         registry.repair(place)
+
+
+@pytest.mark.exhaustive
+@pytest.mark.parametrize("kind", [*STORE_FAULTS][:8])
+def test_a_fault_of_any_kind_in_a_bucket_is_found_and_never_returned(
+    registry: Registry, place: str, tmp_path: Path, kind: str
+) -> None:
+    store = ContentStore(parse_place(place))
+    damaged, other, *_ = list_checksums(store)
+    paths = tmp_path / "damaged", tmp_path / "other"
+    for path, sha256 in zip(paths, (damaged, other), strict=True):
+        path.write_bytes(store.read(sha256, store.stat_object(sha256).size))
+    expected = {
+        (panel, name): registry.constants(panel, at=AT)[name].tobytes()
+        for panel in (PANEL_A, PANEL_B)
+        for name in ("pixel_gain", "pixel_offset")
+    }
+    STORE_FAULTS[kind](*paths, random.Random(kind))  # noqa: S311 - repeatable on purpose
+    key = f"objects/{damaged[:2]}/{damaged}.npy"
+    if paths[0].exists():
+        store.storage.write_document(key, paths[0].read_bytes())
+    else:
+        store.remove_file(key)
+    assert [problem.sha256 for problem in registry.verify().problems] == [damaged]
+    refused = []
+    for (panel, name), content in expected.items():
+        try:
+            assert registry.constants(panel, at=AT, types=[name])[name].tobytes() == content
+        except CorruptionError as error:
+            refused.append(str(error))
+    assert [damaged in text for text in refused] == [True]
 
 
 def test_a_store_moves_from_a_folder_to_a_bucket_and_back(

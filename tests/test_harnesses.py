@@ -12,15 +12,18 @@ import sqlalchemy as sa
 
 from harnesses import file_faults, workers, writers
 from harnesses.__main__ import main
-from harnesses.commands import AddVersion, Inspection, Rows, Trial
+from harnesses.commands import AddVersion, Command, Init, Inspection, Rows, Trial
+from harnesses.copies import Copy, Restore
 from harnesses.edits import list_edit_kinds
 from harnesses.exports import Export
 from harnesses.facts import SEALED_TABLES, read_facts
 from harnesses.forgeries import FORGERIES, plant_forgery
 from harnesses.forgery import compute_seals
 from harnesses.guard_corruption import GuardTestbed, run_guard_faults
+from harnesses.heads import Recover
 from harnesses.history import make_history
-from harnesses.kill import COMMANDS, kill_command
+from harnesses.kill import COMMANDS, kill_at_steps, kill_command
+from harnesses.mirrors import Mirror
 from harnesses.moments import ChangeCounter, kill_at_change
 from harnesses.page_corruption import plant_page_fault
 from harnesses.readers import ReaderResult
@@ -37,6 +40,7 @@ from registry.errors import CorruptionError
 from registry.heads import Head, HeadFile, StoreHead
 from registry.records import Problem, Revision, Verification
 from registry.store import ContentStore
+from testing.buckets import BucketServer
 from testing.panels import PANELS
 from testing.registries import DATABASES, RegistryFactory
 from testing.stores import find_object_path
@@ -120,6 +124,49 @@ def test_all_steps_of_the_protocol_are_chosen_before_any_other() -> None:
     assert choose_steps(steps, 7, rng) == [1, 2, 3, 4, 5, 6, 7]
     assert {2, 3, 4, 5} < set(choose_steps(steps, 5, rng))
     assert len(choose_steps(["write begins"] * 9, 3, rng)) == 3
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("kind", "rounds", "steps"),
+    keep_first_rows(
+        [(AddVersion, 0, 1), *((kind, 2, 4) for kind in (AddVersion, Init, Copy, Restore, Mirror, Recover))]
+    ),
+)
+def test_a_command_that_is_killed_while_it_writes_into_a_bucket_leaves_nothing_half_done(
+    bucket_server: BucketServer,
+    small_panels: None,
+    tmp_path: Path,
+    kind: type[Command],
+    rounds: int,
+    steps: int,
+) -> None:
+    with RegistryFactory(tmp_path, bucket=bucket_server, prefix=tmp_path.name) as factory:
+        command = kind(factory, "sqlite")
+        tally = kill_at_steps(command, steps, 1)
+        assert (tally.rounds, tally.problems) == (steps, [])
+        if rounds:
+            assert kill_command(command, rounds, 1, measured=1).problems == []
+
+
+@pytest.mark.exhaustive
+@pytest.mark.slow
+def test_writers_into_a_bucket_and_mirrors_that_are_killed_lose_nothing(
+    bucket_server: BucketServer, small_panels: None, tmp_path: Path
+) -> None:
+    with RegistryFactory(tmp_path, bucket=bucket_server, prefix=tmp_path.name) as factory:
+        result = run_writers(factory, "sqlite", Plan(2, 5, 1, 2, 0, 1, mirrors=2))
+    assert result.problems == []
+    assert result.followed > 0
+    assert result.results.total() == 10
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("steps", keep_first([1, 8]))
+def test_a_mirror_that_is_killed_is_whole_or_absent_and_goes_on(
+    factory: RegistryFactory, small_panels: None, steps: int
+) -> None:
+    assert kill_at_steps(Mirror(factory, "sqlite"), steps, 1).problems == []
 
 
 class _Forgotten(AddVersion):
@@ -276,6 +323,8 @@ def test_registrations_of_concurrent_writers_land_once(
             "8",
             "--worker-runs",
             "2",
+            "--mirrors",
+            str(workers),
         ),
     )
     in_forks, in_threads, in_pools = 2 * (2 + 1) + 2, 8, 3 * 2

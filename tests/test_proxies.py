@@ -19,9 +19,9 @@ from registry.errors import NotFoundError
 from registry.service.application import build_application
 from registry.service.options import Options
 from registry.service.pages.table import PAGES
+from testing.programs import MissingProgramError
 from testing.proxies import FILES, Proxy, run_nginx, run_varnish
 from testing.registries import RegistryFactory, RegistryLocation
-from testing.servers import MissingProgramError
 from testing.services import Application, make_state, serve_application
 from tests.cli import Calreg
 from tests.pages import PANEL, make_location

@@ -18,8 +18,9 @@ from registry.api.database_check import check_database
 from registry.database.engine import make_engine
 from registry.errors import CorruptionError, RequestError, SchemaError, UnavailableError
 from testing.panels import PANEL_A, PANEL_B, write_panel_folder
+from testing.programs import MissingProgramError
 from testing.registries import PostgresServer, RegistryLocation
-from testing.servers import MissingProgramError, Pooler, Standby
+from testing.servers import Pooler, Standby
 from tests.cli import Calreg
 from tests.conftest import make_location
 from tests.refusals import assert_refused

@@ -38,7 +38,7 @@ _AT = "2018-02-10T08:15:00Z"
 def _make_registry(folder: Path) -> RegistryLocation:
     """Make a registry with one small panel, an export in every format and a backup, once per folder."""
     location = RegistryLocation.in_folder(folder / "registry")
-    create_registry(location.database, location.store)
+    create_registry(location.database, location.store_folder)
     with use_small_panels(), location.open() as registry:
         registry.panels.add(PANEL_A, alias="M068", comment="red \x1b[31m alert \u202e")
         panel = write_panel_folder(location.folder / "panel")
@@ -181,8 +181,8 @@ def _feed_provenance(folder: Path, data: bytes) -> None:
     build_prov_json(document)
     try:
         with use_small_panels():
-            replayed = call_parser(lambda: replay(path, output, store=location.store))
-            call_parser(lambda: verify_export(path, location.database, location.store))
+            replayed = call_parser(lambda: replay(path, output, store=location.store_folder))
+            call_parser(lambda: verify_export(path, location.database, location.store_folder))
         for array in replayed.outputs if replayed else ():
             assert hashlib.sha256(Path(array.path).read_bytes()).hexdigest() == array.sha256
     finally:
