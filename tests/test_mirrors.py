@@ -40,7 +40,6 @@ from registry.settings import mask_database_url
 from testing.panels import PANEL_A, PANEL_B, PANEL_C, write_panel_folder
 from testing.registries import RegistryLocation
 from testing.services import serve_in_thread
-from tests.cli import Calreg
 from tests.copies import fill_registry, read_answers, read_facts
 from tests.refusals import assert_refused
 from tests.test_deployed_ranges import fill
@@ -531,11 +530,6 @@ def test_a_mirror_is_followed_again_and_again(
         next(iterate_mirror(location.database, small.database, small.store, every=0.0))
     missing = RegistryLocation.in_folder(tmp_path / "missing")
     assert isinstance(next(iterate_mirror(missing.database, small.database, small.store, every=0.001)), str)
-
-
-def test_a_command_that_follows_for_ever_refuses_json(calreg: Calreg, location: RegistryLocation) -> None:
-    refused = calreg("mirror", location.database, "--every", "1", "--json")
-    assert (refused.code, refused.error["kind"], refused.stdout) == (2, "RequestError", "")
 
 
 def test_mirrors_follow_while_writers_write(location: RegistryLocation, small: RegistryLocation) -> None:
