@@ -337,8 +337,8 @@ def _value_warnings(kind: Kind, files: Sequence[CheckedFile]) -> Iterator[str]:
         if statistics.nonfinite:
             kept = "it is kept as it is" if statistics.nonfinite == 1 else "they are kept as they are"
             yield f"{name}: {_count_nonfinite(statistics)}, as allowed; {kept}"
-        without_flags = kind.zero is ZeroMeaning.GOOD and statistics.maximum == 0
-        if statistics.minimum is not None and statistics.minimum == statistics.maximum and not without_flags:
+        good = 0 if kind.zero is ZeroMeaning.GOOD else 1 if kind.is_mask else None
+        if statistics.minimum is not None and statistics.minimum == statistics.maximum != good:
             unit = "" if kind.unit == "1" else f" {kind.unit}"
             yield f"{name}: every pixel has the same value {statistics.minimum:.4g}{unit} (a placeholder?)"
 

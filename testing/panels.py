@@ -28,6 +28,8 @@ TYPICAL_VALUES = {
     "offset": (0.01, 300.0, 50.0),
     "pedestals": (2446.0, 13584.0, 14100.0),
     "rms": (10.0, 10.0, 10.0),
+    "min": (2400.0, 13500.0, 14000.0),
+    "max": (2500.0, 13600.0, 14200.0),
 }
 _NOISE = np.float32(0.01)  # of the typical value
 
@@ -60,13 +62,18 @@ def make_panel_array(kind: str, gain_range: int, seed: int = 0) -> NDArray[Any]:
     rows, columns = JUNGFRAU.panel_shape
     pixel = seed % rows, seed // rows % columns
     steps = 1 + seed // (rows * columns)
-    if kind == "status":
+    kind = kind.partition("/")[0]
+    if kind == "mask":
+        mask = np.ones((rows, columns), np.uint8)
+        mask[pixel] = 0
+        return mask
+    if kind in {"status", "status_extra"}:
         flags = np.zeros((rows, columns), np.uint64)
         flags[pixel] = steps << gain_range
         return flags
     array = _make_ramp()[:rows, :columns] * np.float32(TYPICAL_VALUES[kind][gain_range])
     array[pixel] += np.float32(0.125 * steps)
-    return array
+    return array.astype(JUNGFRAU.find_kind(kind).dtype)
 
 
 @cache

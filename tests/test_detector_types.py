@@ -45,7 +45,12 @@ T1, T2 = "2021-01-01T00:00:00Z", "2021-02-01T00:00:00Z"
 def array_of(known: DetectorType, kind: Kind, gain_range: int, seed: int) -> NDArray[Any]:
     """Return an array (row, column) that gives no cause for a warning, another one for each seed."""
     array = np.zeros(known.panel_shape, kind.dtype)
-    if kind.zero is not ZeroMeaning.GOOD:
+    if kind.is_mask:
+        array += kind.zero is ZeroMeaning.DEAD
+    elif not kind.expected_medians:
+        array += 3000
+        array[seed, gain_range] += 5
+    else:
         low, high = kind.expected_medians[gain_range]
         array += np.asarray(low + 0.4 * (high - low), array.dtype)
         array[seed, gain_range] *= np.asarray(1.25, array.dtype)

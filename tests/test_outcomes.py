@@ -53,7 +53,7 @@ from tests.selection import examples
 pytestmark = pytest.mark.small_panels
 
 KINDS = ("gain", "offset")
-ALL_KINDS = ("gain", "offset", "pedestals", "rms", "status")
+ALL_KINDS = ("gain", "offset", "pedestals", "rms", "status", "status_extra", "min", "max", "mask")
 SOURCES = ("XcsEndstation.0:Jungfrau.0", "XcsEndstation.0:Jungfrau.1")
 SOURCE = SOURCES[0]
 DETECTOR = f"{PANEL_A}_{PANEL_B}"

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from msgspec.structs import replace
 
 from registry.api.backend import Backend, ReadTransaction
-from registry.detectors import DETECTOR_TYPES
+from registry.detectors import DETECTOR_TYPES, Kind
 from registry.errors import RequestError
 from registry.identifiers import parse_experiment, quote
 from registry.lookup import outcomes
@@ -52,16 +52,23 @@ def group_affected_runs(backend: Backend, request: AffectedRequest) -> AffectedR
 
 
 def _parse_kinds(kinds: Sequence[str] | None) -> tuple[str, ...]:
-    """Return the kinds, by default all that a detector type has; refuse names of none."""
-    known = tuple(
-        dict.fromkeys(kind.name for detector_type in DETECTOR_TYPES.values() for kind in detector_type.kinds)
-    )
+    """Return the kinds, by default all that a detector type has, which cover every condition; refuse other names."""
+    known = tuple(dict.fromkeys(kind.name for kind in _list_kinds()))
     unknown = [kind for kind in kinds or () if kind not in known]
     if unknown:
         raise RequestError(
             f"{quote(unknown[0])} is not a kind of constants; known: {', '.join(known)}", known=list(known)
         )
-    return tuple(kind for kind in known if kind in kinds) if kinds else known
+    return tuple(kind for kind in known if (kind in kinds if kinds else "/" not in kind))
+
+
+def _add_conditions(kinds: Sequence[str]) -> tuple[str, ...]:
+    """Return the kinds, and under every condition those that are named without one."""
+    return tuple(dict.fromkeys(kind.name for kind in _list_kinds() if {kind.name, kind.base} & {*kinds}))
+
+
+def _list_kinds() -> list[Kind]:
+    return [kind for detector_type in DETECTOR_TYPES.values() for kind in detector_type.kinds]
 
 
 def _find_scope(view: ReadTransaction, request: AffectedRequest, kinds: tuple[str, ...]) -> tuple[int, Scope]:
@@ -77,4 +84,4 @@ def _find_scope(view: ReadTransaction, request: AffectedRequest, kinds: tuple[st
     panels = None
     if request.panel is not None:
         panels = frozenset(panel.panel for panel in view.find_panels_ever_named(request.panel))
-    return since, Scope(kinds if request.kinds else None, experiment, panels)
+    return since, Scope(_add_conditions(kinds) if request.kinds else None, experiment, panels)

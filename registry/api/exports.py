@@ -10,7 +10,7 @@ from pathlib import Path
 
 from msgspec.structs import replace
 
-from registry import instants
+from registry import detectors, instants
 from registry.api.attempts import note_export
 from registry.api.backend import Backend
 from registry.api.deployment_names import complete_deployment, refuse_rivals
@@ -125,6 +125,8 @@ def write_export(
     export_format, signature = find_format(request.format), build_signature()
     drafted = draft_document(backend, request, export_format, signature)
     draft = drafted.document
+    if export_format.HAS_RUN_RANGE:
+        _refuse_conditions(draft)
     layout = export_format.layout(draft)
     home = folder / layout.folder
     if export_format.NAME == psana.NAME:
@@ -170,6 +172,11 @@ def write_export(
         notes=(*notes, *(() if note is None else (note,)), *written.notes),
         warnings=(*warnings, *(written.warnings if checks_folder else ())),
     )
+
+
+def _refuse_conditions(draft: Document) -> None:
+    detector = detectors.find_detector_type(draft.resolution.detector_type)
+    detectors.refuse_conditions(map(detector.find_kind_of_type, draft.resolution.types))
 
 
 def draft_document(

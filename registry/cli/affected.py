@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from registry.cli import output
+from registry.cli.conditions import Condition, add_condition
 from registry.cli.options import AsOf, Context, ExperimentFilter, Json, Timezone, open_from_context
 from registry.identifiers import format_count, format_run_range, shorten
 
@@ -25,8 +26,13 @@ def list_affected(
     ],
     kinds: Annotated[
         list[str] | None,
-        typer.Option("--kind", metavar="KIND", help="Compare only this kind; repeatable. Default: all."),
+        typer.Option(
+            "--kind",
+            metavar="KIND",
+            help="Compare only this kind, under every condition; repeatable. Default: all.",
+        ),
     ] = None,
+    condition: Condition = None,
     experiment: ExperimentFilter = None,
     panel: Annotated[
         str | None, typer.Option(metavar="PANEL", help="Only what changed in this panel Id or M-number.")
@@ -41,6 +47,7 @@ def list_affected(
     now, or no longer; whatever changed. Runs of which the same is to be said are listed together; --json lists each,
     with the kinds that were compared.
     """
+    kinds, _ = add_condition(condition, kinds)
     with open_from_context(ctx, timezone) as registry:
         limits = {"as_of": as_of, "experiment": experiment, "panel": panel}
         if json:

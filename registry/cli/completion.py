@@ -202,6 +202,14 @@ def _list_kinds() -> Iterator[Kind]:
         yield from detector_type.kinds
 
 
+def _complete_conditions(_: CompletionRequest) -> Iterator[CompletionName]:
+    from registry.detectors import DETECTOR_TYPES
+
+    for detector_type in DETECTOR_TYPES.values():
+        for condition in detector_type.conditions:
+            yield CompletionName(condition.name, condition.description)
+
+
 def _complete_zones(_: CompletionRequest) -> Iterator[CompletionName]:
     from registry.timezones import list_zone_names
 
@@ -220,6 +228,7 @@ COMPLETERS: dict[str, Callable[[CompletionRequest], Iterable[CompletionName]]] =
     "SOURCE": _complete_sources,
     "KIND": lambda _: (CompletionName(kind.name, kind.unit) for kind in _list_kinds()),
     "TYPE": lambda _: (CompletionName(kind.calibration_type, kind.unit) for kind in _list_kinds()),
+    "CONDITION": _complete_conditions,
     "ZONE": _complete_zones,
     **dict.fromkeys(("VERSION", "N", "M"), _complete_names("versions")),
     **dict.fromkeys(("EXPERIMENT", "E"), _complete_names("experiments")),

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from registry.cli import output
+from registry.cli.conditions import Condition, add_condition
 from registry.cli.options import AsOf, At, Context, Json, Source, Timezone, Types, open_from_context
 from registry.detectors import format_segment_numbers
 
@@ -27,6 +28,7 @@ def export(
     source: Source = None,
     at: At = None,
     types: Types = None,
+    condition: Condition = None,
     as_of: AsOf = None,
     timezone: Timezone = None,
     format: Annotated[  # noqa: A002 - the option's name
@@ -58,6 +60,7 @@ def export(
 
     The provenance document is written beside the arrays.
     """
+    _, types = add_condition(condition, None, types)
     with open_from_context(ctx, timezone) as registry:
         result = registry.export(
             target,

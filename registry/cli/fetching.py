@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from registry.cli import output
+from registry.cli.conditions import Condition, add_condition
 from registry.cli.options import At, Context, Json, Kinds, Source, Timezone, Types, open_from_context
 from registry.identifiers import format_count
 from registry.sizes import format_size
@@ -26,6 +27,7 @@ def fetch(
     at: At = None,
     types: Types = None,
     kinds: Kinds = None,
+    condition: Condition = None,
     timezone: Timezone = None,
     json: Json = False,
 ) -> None:
@@ -34,6 +36,7 @@ def fetch(
     With CALREG_OFFLINE=1 and CALREG_PIN, the pin that is printed, export, validity and show of these work without the
     service. A second fetch brings what is missing.
     """
+    kinds, types = add_condition(condition, kinds, types)
     with open_from_context(ctx, timezone) as registry:
         result = registry.fetch(
             targets, source=source, at=at, types=types, kinds=kinds, progress=output.show_progress

@@ -9,6 +9,7 @@ import typer
 
 from registry.cli import output
 from registry.cli.application import create_group
+from registry.cli.conditions import Condition, add_condition
 from registry.cli.options import AsOf, At, Context, Json, Kinds, Source, Timezone, Types, open_from_context
 from registry.plots.files import silence_matplotlib
 
@@ -56,6 +57,7 @@ def plot_constants(
     source: Source = None,
     at: At = None,
     types: Types = None,
+    condition: Condition = None,
     gain_ranges: MapGainRanges = None,
     geometry: Annotated[
         Path | None,
@@ -77,6 +79,7 @@ def plot_constants(
     """
     from registry.api.picture_paths import find_stated_path, name_path
 
+    _, types = add_condition(condition, None, types)
     options: dict[str, Any] = {
         "source": source,
         "at": at,
@@ -152,6 +155,7 @@ def plot_validity(
     file: Output = None,
     source: Source = None,
     kinds: Kinds = None,
+    condition: Condition = None,
     at: Annotated[
         str | None,
         typer.Option(metavar="T", help="A time for the line, as 'now'; default: that of the revision."),
@@ -166,6 +170,7 @@ def plot_validity(
     There is one row for each panel with a bar for each kind, gaps hatched; above them, once, the registered runs that
     read the panels out.
     """
+    kinds, _ = add_condition(condition, kinds)
     with open_from_context(ctx, timezone) as registry:
         picture = registry.plots.validity(
             target,
@@ -191,6 +196,7 @@ def plot_history(
     file: Output = None,
     source: Source = None,
     kinds: Kinds = None,
+    condition: Condition = None,
     units: Annotated[
         bool, typer.Option("--units", help="Show values in their unit, not changes since the first version.")
     ] = False,
@@ -206,6 +212,7 @@ def plot_history(
 
     For each kind and gain range, as change since the first version; of up to five panels with the spread of the values.
     """
+    kinds, _ = add_condition(condition, kinds)
     with open_from_context(ctx, timezone) as registry:
         picture = registry.plots.history(
             target,

@@ -10,6 +10,7 @@ import typer
 
 from registry.cli import output, reports
 from registry.cli.application import create_group
+from registry.cli.conditions import Condition, add_condition
 from registry.cli.listing import Listing, add_one, print_listing
 from registry.cli.names import read_names
 from registry.cli.number_lists import parse_numbers
@@ -83,6 +84,7 @@ def add_version(
     ] = None,
     timezone: Timezone = None,
     kinds: Kinds = None,
+    condition: Condition = None,
     allow_nonfinite: Annotated[
         bool, typer.Option("--allow-nonfinite", help="Accept NaN and infinity.")
     ] = False,
@@ -101,6 +103,7 @@ def add_version(
     are registered, in one revision or not at all; --dry-run shows first what would be taken for which panel.
     """
     _refuse_other_words(panel, delivery, panels)
+    kinds, _ = add_condition(condition, kinds)
     terms: dict[str, Any] = {
         "valid_from": valid_from,
         "kinds": kinds,
@@ -146,6 +149,7 @@ def add_gap(
     comment: RequiredComment,
     timezone: Timezone = None,
     kinds: Kinds = None,
+    condition: Condition = None,
     supersede: Supersede = False,
     any_time: AnyTime = False,
     dry_run: DryRun = False,
@@ -155,6 +159,7 @@ def add_gap(
 
     This concerns the given kinds, or all kinds of which the panel has versions.
     """
+    kinds, _ = add_condition(condition, kinds)
     with open_from_context(ctx, timezone) as registry:
         outcome = registry.versions.gap(
             panel,
@@ -318,6 +323,7 @@ def show_validity(
         ),
     ],
     kinds: Kinds = None,
+    condition: Condition = None,
     at: At = None,
     source: Source = None,
     as_of: AsOf = None,
@@ -328,6 +334,7 @@ def show_validity(
 
     For a run that is its start.
     """
+    kinds, _ = add_condition(condition, kinds)
     targets = read_names(names) or []
     with open_from_context(ctx, timezone) as registry:
         answer = registry.validity(targets, kinds=kinds, at=at, source=source, as_of=as_of)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 
-from registry.detectors.kinds import Kind, ZeroMeaning
+from registry.detectors.kinds import Condition, Kind, ZeroMeaning, refuse_conditions
 from registry.detectors.known import DETECTOR_TYPES, find_detector_type, find_panel_type, find_source_type
 from registry.detectors.segments import (
     complete_segments,
@@ -22,6 +22,7 @@ from registry.identifiers import quote, split_detector_id
 
 __all__ = [
     "DETECTOR_TYPES",
+    "Condition",
     "DetectorType",
     "Device",
     "Kind",
@@ -41,6 +42,7 @@ __all__ = [
     "parse_detector_id",
     "parse_panel_id",
     "parse_segment_numbers",
+    "refuse_conditions",
     "refuse_wrong_segments",
     "refuse_wrong_source",
 ]

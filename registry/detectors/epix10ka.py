@@ -82,5 +82,9 @@ EPIX10KA = DetectorType(
         Kind("pedestals", "pedestals", "ADU", "<f4", (_PEDESTAL,) * len(GAIN_MODES), limits=_ADC_RANGE),
         Kind("rms", "pixel_rms", "ADU", "<f4", (_RMS,) * len(GAIN_MODES), limits=_RMS_LIMITS, scales=True),
         Kind("status", "pixel_status", "1", "<u8", zero=ZeroMeaning.GOOD),
+        Kind("status_extra", "status_extra", "1", "<u8", zero=ZeroMeaning.GOOD),
+        Kind("min", "pixel_min", "ADU", "<u8", limits=_ADC_RANGE),
+        Kind("max", "pixel_max", "ADU", "<u8", limits=_ADC_RANGE),
+        Kind("mask", "pixel_mask", "1", "|u1", limits=(0.0, 1.0), zero=ZeroMeaning.DEAD),
     ),
 )

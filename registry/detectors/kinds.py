@@ -9,8 +9,11 @@ pixels, because every real map has pixels that are dead, hot or not connected.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
 from enum import StrEnum
+
+from registry.errors import RequestError
 
 # A factor of ten, and what float32 may round off it.
 _LARGEST_FACTOR = 10 * (1 + 1e-6)
@@ -30,15 +33,31 @@ class ZeroMeaning(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Kind:
-    """One kind of constants of a detector type.
+class Condition:
+    """A way to operate a detector in which it has darks of its own.
 
     Attributes
     ----------
     name
-        As in the file names: ``g0_<name>.npy``.
+        Behind the kind: ``pedestals/hg0``; in names of files and arrays ``g0_pedestals-hg0.npy``.
+    description
+        What it is, in words.
+    """
+
+    name: str
+    description: str
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """One kind of constants of a detector type, under one condition of operation where these differ.
+
+    Attributes
+    ----------
+    name
+        As it is recorded; in file names the slash before a condition is a hyphen: ``g0_pedestals-hg0.npy``.
     calibration_type
-        The name of the assembled array.
+        The name of the assembled array, with a condition ``pedestals-hg0``.
     unit
         Of the values; ``1`` for flags.
     dtype
@@ -59,6 +78,10 @@ class Kind:
     characteristic
         The gain ranges whose maps show which sensor they are of: measured in every pixel, with a pattern that hardly
         changes from one measurement to the next.
+    by_condition
+        Whether its values depend on the conditions of operation, as those of darks do.
+    condition
+        The name of its condition; None for the usual one.
     """
 
     name: str
@@ -72,11 +95,18 @@ class Kind:
     zero: ZeroMeaning = ZeroMeaning.ORDINARY
     scales: bool = False
     characteristic: tuple[int, ...] = ()
+    by_condition: bool = False
+    condition: str | None = None
 
     @property
     def is_mask(self) -> bool:
         """True if the values are bits of a pixel, not measurements."""
-        return self.dtype[1] == "u"
+        return self.unit == "1"
+
+    @property
+    def base(self) -> str:
+        """The name of the kind without its condition."""
+        return self.name.partition("/")[0]
 
     def possible_medians(self, gain_range: int) -> tuple[float, float]:
         """Return the smallest and the largest possible median of a gain range."""
@@ -121,3 +151,33 @@ class Kind:
     def _is_expected(self, gain_range: int, median: float) -> bool:
         low, high = self.expected_medians[gain_range]
         return low <= median <= high
+
+
+def refuse_conditions(kinds: Iterable[Kind]) -> None:
+    """Refuse kinds under a condition for the analysis framework, which has one place for all darks of a kind."""
+    for kind in kinds:
+        if kind.condition is not None:
+            usual = kind.calibration_type.removesuffix(f"-{kind.condition}")
+            raise RequestError(
+                f"the analysis framework knows {usual} under no condition: it would not find {kind.calibration_type},"
+                f" or take it for the usual {usual} under that name; export it as npy or hdf5",
+                type=kind.calibration_type,
+            )
+
+
+def add_conditions(kinds: Sequence[Kind], conditions: Sequence[Condition]) -> tuple[Kind, ...]:
+    """Return the kinds, and after them those that depend on conditions, under each."""
+    return (
+        *kinds,
+        *(
+            replace(
+                kind,
+                name=f"{kind.name}/{condition.name}",
+                calibration_type=f"{kind.calibration_type}-{condition.name}",
+                condition=condition.name,
+            )
+            for condition in conditions
+            for kind in kinds
+            if kind.by_condition
+        ),
+    )

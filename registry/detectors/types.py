@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
-from registry.detectors.kinds import Kind
+from registry.detectors.kinds import Condition, Kind
 from registry.errors import IdentifierError, RequestError
 from registry.identifiers import get_device_name, is_newer_source, noncanonical_error, quote
 
@@ -150,7 +150,9 @@ class DetectorType:
     asic_shape
         (rows, columns) of one of the readout chips that a panel is made of.
     kinds
-        Every known kind, the required ones first.
+        Every known kind, the required ones first, those under a condition last.
+    conditions
+        The conditions of operation under which there are darks of their own.
     maker_format
         The maker's file, None where its layout is not known.
     newer_devices
@@ -167,6 +169,7 @@ class DetectorType:
     kinds: tuple[Kind, ...]
     maker_format: MakerFormat | None = None
     newer_devices: tuple[Device, ...] = ()
+    conditions: tuple[Condition, ...] = ()
 
     @property
     def group(self) -> str:
@@ -221,7 +224,7 @@ class DetectorType:
         for kind in self.kinds:
             if kind.name == name:
                 return kind
-        known = ", ".join(kind.name for kind in self.kinds)
+        known = self._list_names({kind.name: kind for kind in self.kinds})
         raise RequestError(f"{quote(name)} is not a kind of constants of {self.name}; known: {known}")
 
     def find_kind_of_type(self, calibration_type: str) -> Kind:
@@ -229,14 +232,26 @@ class DetectorType:
         for kind in self.kinds:
             if kind.calibration_type == calibration_type:
                 return kind
-        known = ", ".join(kind.calibration_type for kind in self.kinds)
+        known = self._list_names({kind.calibration_type: kind for kind in self.kinds})
         raise RequestError(
             f"{quote(calibration_type)} is not a calibration type of {self.name}; known: {known}"
         )
 
+    def _list_names(self, kinds: Mapping[str, Kind]) -> str:
+        """Return the names of the usual kinds, and one under a condition, with the conditions."""
+        usual = ", ".join(name for name, kind in kinds.items() if kind.condition is None)
+        example = next((name for name, kind in kinds.items() if kind.condition is not None), None)
+        if example is None:
+            return usual
+        conditions = ", ".join(condition.name for condition in self.conditions)
+        return f"{usual}; darks under a condition ({conditions}) as {example}"
+
     def file_name(self, kind: str, gain_range: int) -> str:
-        """Return the name under which a panel's folder holds these constants, ``g0_gain.npy``."""
-        return f"g{gain_range}_{kind}.npy"
+        """Return the name under which a panel's folder holds these constants: ``g0_gain.npy``.
+
+        Under a condition it is ``g0_pedestals-hg0.npy``.
+        """
+        return f"g{gain_range}_{kind.replace('/', '-')}.npy"
 
     def file_names(self, kind: str) -> list[str]:
         """Return the names of all files of one kind, in the order of the gain ranges."""

@@ -73,6 +73,7 @@ def _build_source(experiment: str, name: str, panel: str, types: Sequence[str]) 
     detector = detectors.find_panel_type(panel)
     kinds = [detector.find_kind_of_type(calibration_type) for calibration_type in dict.fromkeys(types)]
     required = [detector.find_kind(kind) for kind in detector.required_kinds]
+    detectors.refuse_conditions(kinds)
     return DeployableSource(experiment, name, detector, tuple(kinds or required))
 
 

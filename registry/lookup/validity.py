@@ -168,7 +168,9 @@ def describe_missing(
 def _describe_no_version(panel: str, kind: str, instant: Instant, firsts: Mapping[str, Instant]) -> str:
     refusal = f"no {kind} of {panel} is valid at {instant}"
     if kind in firsts:
-        return f"{refusal}; the first starts at {firsts[kind]}"
+        under = [name for name in firsts if name.partition("/")[0] == kind and name != kind]
+        conditions = f"; under a condition there is {', '.join(sorted(under))}" if under else ""
+        return f"{refusal}; the first starts at {firsts[kind]}{conditions}"
     known = f"only {', '.join(sorted(firsts))}" if firsts else "no version of any kind"
     return f"{refusal}; {known} is registered for this panel"
 
