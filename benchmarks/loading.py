@@ -8,19 +8,29 @@ registry like any other. Do this to a throw-away database only.
 from __future__ import annotations
 
 import sqlite3
+from collections.abc import Iterable, Mapping
 from contextlib import closing
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
-from benchmarks.history import History
 from testing.registries import RegistryLocation
 from testing.sealing import seal_loaded_revisions
 
 if TYPE_CHECKING:
     import psycopg
 
+Tables = Mapping[str, tuple[tuple[str, ...], Iterable[tuple[object, ...]]]]
+"""By table, parents first, the columns that are filled and their rows."""
 
-def load_history(location: RegistryLocation, history: History) -> None:
-    """Fill an empty registry with a history."""
+
+class Contents(Protocol):
+    """What a registry is filled with."""
+
+    def tables(self) -> Tables:
+        """Return the tables."""
+
+
+def load_history(location: RegistryLocation, history: Contents) -> None:
+    """Fill an empty registry."""
     if location.file:
         with closing(sqlite3.connect(location.file, isolation_level=None)) as connection:
             _load_sqlite(connection, history)
@@ -42,7 +52,7 @@ def _seal(location: RegistryLocation) -> None:
     engine.dispose()
 
 
-def _load_sqlite(connection: sqlite3.Connection, history: History) -> None:
+def _load_sqlite(connection: sqlite3.Connection, history: Contents) -> None:
     for pragma in ("journal_mode = OFF", "synchronous = OFF", "cache_size = -1000000"):
         connection.execute(f"PRAGMA {pragma}")
     dropped = connection.execute(
@@ -60,7 +70,7 @@ def _load_sqlite(connection: sqlite3.Connection, history: History) -> None:
     connection.execute("PRAGMA journal_mode = WAL")
 
 
-def _load_postgresql(connection: psycopg.Connection[Any], history: History) -> None:
+def _load_postgresql(connection: psycopg.Connection[Any], history: Contents) -> None:
     # A replica checks no foreign keys; our triggers fire there as well, until they are disabled.
     connection.execute("SET session_replication_role = replica")
     connection.execute("SET maintenance_work_mem = '512MB'")

@@ -340,7 +340,8 @@ def test_the_first_pages_are_read_from_indexes_alone(sqlite_location: RegistryLo
             plans[text] = [row[3] for row in rows]
     assert len(plans) > 20
     # Small results, the values of a parameter, and indexes in whose order a page is read.
-    small = ["numbers", "alias_", "version_", "configuration_", "anon_1 VIRTUAL TABLE", "CONSTANT", "first"]
+    small = ["numbers", "alias_", "version_", "configuration_", "CONSTANT", "first"]
+    small += ["anon_1 VIRTUAL TABLE", "json_each VIRTUAL TABLE"]
     ordered = ["version USING INDEX uq_version_live", "version USING COVERING INDEX ix_version_as_of"]
     for text, plan in plans.items():
         scanned = [step.removeprefix("SCAN ") for step in plan if step.startswith("SCAN ")]

@@ -21,6 +21,7 @@ from registry.lookup.fact_lines import (
     describe_version,
 )
 from registry.lookup.lazy_lines import LazyLines
+from registry.lookup.value_lists import is_listed, list_parameter
 from registry.records import Version
 
 Counts = dict[int, Counter[Event]]
@@ -47,15 +48,15 @@ def count_changes(connection: sa.Connection, numbers: Sequence[int], subject: Su
 
 @cache
 def _select_counts(by_panel: bool, by_experiment: bool) -> sa.CompoundSelect[Any]:
-    numbers: sa.BindParameter[Any] = sa.bindparam("numbers", expanding=True, type_=sa.Integer)
+    numbers = list_parameter("numbers", sa.Integer())
     subject = Subject(
-        sa.bindparam("panels", expanding=True, type_=sa.Integer) if by_panel else None,
+        list_parameter("panels", sa.Integer()) if by_panel else None,
         sa.bindparam("experiment", type_=sa.Text) if by_experiment else None,
     )
     return sa.union_all(
         *(
             sa.select(sa.literal_column(f"'{name}'"), sa.literal_column(f"'{column}'"), *counted)
-            .where(fact.columns[column].in_(numbers), fact.is_about(subject))
+            .where(is_listed(fact.columns[column], numbers), fact.is_about(subject))
             .group_by(fact.columns[column])
             for fact in FACT_TABLES
             if fact.can_be_about(subject)
@@ -82,7 +83,7 @@ def read_changes(
                 continue  # a statement that would return nothing
             withdrew = event[1] == "withdrawn_in"
             key = (fact.number or fact.key) if by_number and withdrew else fact.key
-            for row, line in fact.read_lines(connection, column.in_(numbers) & fact.is_about(subject)):
+            for row, line in fact.read_lines(connection, is_listed(column, numbers) & fact.is_about(subject)):
                 place = (not withdrew if by_number else False, getattr(row, key))
                 by_revision[getattr(row, event[1])].append((place, f"{sign} {line}"))
         for number, keyed in by_revision.items():
@@ -109,7 +110,7 @@ def read_changes_page(
         columns = [column for name, column in fact.events if (name, column) in events]
         signs = _read_signs(connection, fact, columns, revision, subject, start, left)
         if signs:
-            for row, line in fact.read_lines(connection, fact.columns[fact.key].in_(list(signs))):
+            for row, line in fact.read_lines(connection, is_listed(fact.columns[fact.key], signs)):
                 row_key = getattr(row, fact.key)
                 lines.append(((number, row_key), f"{signs[row_key]} {line}"))
         if len(lines) == count:

@@ -14,6 +14,7 @@ from registry.errors import CorruptionError
 from registry.identifiers import Dataset
 from registry.instants import Instant
 from registry.lookup.validity import ValidVersions
+from registry.lookup.value_lists import is_listed, list_parameter
 from registry.provenance.document import (
     InputConfiguration,
     InputConstants,
@@ -46,7 +47,7 @@ def read_revision_references(connection: sa.Connection, numbers: set[int]) -> Re
 @cache
 def _select_revisions() -> sa.Select[Any]:
     table = schema.revision
-    return sa.select(table).where(table.c.number.in_(sa.bindparam("numbers", expanding=True)))
+    return sa.select(table).where(is_listed(table.c.number, list_parameter("numbers", table.c.number.type)))
 
 
 def build_input_run(

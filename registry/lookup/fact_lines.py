@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, partial
 from itertools import groupby
 from operator import attrgetter
 from typing import Any
@@ -17,6 +17,7 @@ from registry.identifiers import format_run_range
 from registry.instants import Instant, format_range
 from registry.lookup import registry_lines
 from registry.lookup.detector_names import select_detector_names
+from registry.lookup.value_lists import is_listed
 from registry.records import Version
 
 SIGNS = {"recorded_in": "+", "withdrawn_in": "-"}
@@ -169,7 +170,7 @@ def _describe_detector_name(rows: Sequence[Any]) -> str:
 def _names_detector_of(panels: Any) -> sa.ColumnElement[bool]:
     """Return the condition that a name is that of a detector with one of the panels."""
     member = schema.detector_name_panel
-    named = sa.select(member.c.detector_name_id).where(member.c.panel_id.in_(panels))
+    named = sa.select(member.c.detector_name_id).where(is_listed(member.c.panel_id, panels))
     return schema.detector_name.c.id.in_(named)
 
 
@@ -179,7 +180,7 @@ def has_panel(panels: Any, configuration: sa.FromClause = schema.configuration) 
     query: sa.Select[Any] = sa.select(sa.literal_column("1")).where(
         member.c.configuration_id == configuration.c.id
     )
-    return query.where(member.c.panel_id.in_(panels)).correlate_except(member).exists()
+    return query.where(is_listed(member.c.panel_id, panels)).correlate_except(member).exists()
 
 
 @cache
@@ -207,15 +208,18 @@ def describe_version(version: Version | sa.Row[Any]) -> str:
 FACT_TABLES = (
     FactTable("lineage", registry_lines.select_lineage, registry_lines.describe_lineage),
     FactTable("timezone", registry_lines.select_timezones, registry_lines.describe_timezone),
-    FactTable("panel", _select_panels, _describe_panel, schema.panel.c.id.in_),
-    FactTable("alias", _select_aliases, _describe_alias, schema.alias.c.panel_id.in_),
+    FactTable("panel", _select_panels, _describe_panel, partial(is_listed, schema.panel.c.id)),
+    FactTable("alias", _select_aliases, _describe_alias, partial(is_listed, schema.alias.c.panel_id)),
     FactTable("run", _select_runs, _describe_run, names_experiment=True, number="number"),
     FactTable(
         "configuration", _select_configurations, _describe_configuration, has_panel, names_experiment=True
     ),
     FactTable("detector_name", select_detector_names, _describe_detector_name, _names_detector_of),
     FactTable(
-        "version", _select_versions, lambda rows: describe_version(rows[0]), schema.version.c.panel_id.in_
+        "version",
+        _select_versions,
+        lambda rows: describe_version(rows[0]),
+        partial(is_listed, schema.version.c.panel_id),
     ),
     FactTable("tag", registry_lines.select_tags, registry_lines.describe_tag, key="name"),
 )

@@ -13,6 +13,7 @@ from registry.instants import Instant
 from registry.lookup.changes import START, Counts, count_changes, read_changes, read_changes_page
 from registry.lookup.fact_lines import ANYTHING, FACT_TABLES, Subject
 from registry.lookup.panel_histories import list_revisions_of_panels
+from registry.lookup.value_lists import is_listed
 from registry.records import Revision
 
 _MAX_LINES = 10_000  # of a page with several revisions
@@ -107,7 +108,7 @@ def _read_revisions(
     step = count if scope.author is None else max(count, _MANY)  # of which few may be the author's
     while len(rows) < count:
         numbers = _list_numbers(connection, below, step, scope)
-        rows += connection.execute(query.where(revision.c.number.in_(numbers))).all()
+        rows += connection.execute(query.where(is_listed(revision.c.number, numbers))).all()
         if len(numbers) < step:
             break
         below = numbers[-1]

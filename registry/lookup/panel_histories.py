@@ -11,13 +11,14 @@ import sqlalchemy as sa
 from registry import schema
 from registry.database.planner import LIMIT_ONE
 from registry.lookup.fact_lines import SIGNS, has_panel
+from registry.lookup.value_lists import is_listed, list_parameter
 
 _FEW_CONFIGURATIONS = 1000  # of a panel; above, the last ones are found sooner among those of all panels
 
 _BELOW: sa.BindParameter[int] = sa.bindparam("below", type_=sa.Integer)
 _AFTER: sa.BindParameter[int] = sa.bindparam("after", type_=sa.Integer)
 _COUNT: sa.BindParameter[int] = sa.bindparam("count", type_=sa.Integer)
-_PANELS: sa.BindParameter[Any] = sa.bindparam("panels", expanding=True, type_=sa.Integer)
+_PANELS = list_parameter("panels", sa.Integer())
 _STEP: sa.ColumnElement[int] = sa.literal_column("1", sa.Integer)
 
 
@@ -42,7 +43,7 @@ def _have_few_configurations(connection: sa.Connection, panels: Sequence[int]) -
 @cache
 def _select_memberships() -> sa.Select[Any]:
     member = schema.configuration_panel
-    return sa.select(_STEP).select_from(member).where(member.c.panel_id.in_(_PANELS)).limit(_COUNT)
+    return sa.select(_STEP).select_from(member).where(is_listed(member.c.panel_id, _PANELS)).limit(_COUNT)
 
 
 @cache
@@ -50,7 +51,7 @@ def _select_revisions(few_configurations: bool) -> sa.Select[Any]:
     panel = schema.panel
     list_configured = _select_all_configured if few_configurations else _walk_down_configurations
     numbers = sa.union(
-        sa.select(panel.c.recorded_in.label("number")).where(panel.c.id.in_(_PANELS)),
+        sa.select(panel.c.recorded_in.label("number")).where(is_listed(panel.c.id, _PANELS)),
         *(list_configured(column) for column in SIGNS),
         *(_select_names(column) for column in SIGNS),
         *(_walk_down_facts(table, column) for table in (schema.alias, schema.version) for column in SIGNS),
@@ -62,14 +63,14 @@ def _select_revisions(few_configurations: bool) -> sa.Select[Any]:
 def _select_all_configured(column: str) -> sa.Select[Any]:
     """Return the values of a column in all configurations of the panels."""
     configuration, member = schema.configuration, schema.configuration_panel
-    ids = sa.select(member.c.configuration_id).where(member.c.panel_id.in_(_PANELS))
+    ids = sa.select(member.c.configuration_id).where(is_listed(member.c.panel_id, _PANELS))
     return sa.select(configuration.c[column]).where(configuration.c.id.in_(ids))
 
 
 def _select_names(column: str) -> sa.Select[Any]:
     """Return the values of a column in all names of detectors that have one of the panels: a detector has few."""
     name, member = schema.detector_name, schema.detector_name_panel
-    ids = sa.select(member.c.detector_name_id).where(member.c.panel_id.in_(_PANELS))
+    ids = sa.select(member.c.detector_name_id).where(is_listed(member.c.panel_id, _PANELS))
     return sa.select(name.c[column]).where(name.c.id.in_(ids))
 
 
@@ -92,7 +93,7 @@ def _walk_down_facts(table: sa.Table, column: str) -> sa.Select[Any]:
         query = sa.select(fact.c[column]).where(fact.c.panel_id == key, fact.c[column] < below)
         return _find_last(query, fact, column)
 
-    keys = sa.select(panel.c.id.label("key")).where(panel.c.id.in_(_PANELS)).subquery("first")
+    keys = sa.select(panel.c.id.label("key")).where(is_listed(panel.c.id, _PANELS)).subquery("first")
     return _walk_down(f"{table.name}_{column}", keys, probe)
 
 

@@ -13,6 +13,7 @@ from registry.errors import NotFoundError
 from registry.identifiers import find_near, suggestion
 from registry.instants import LATEST, Instant
 from registry.lookup.m_numbers import INSTANT, instant_or_latest, select_m_number
+from registry.lookup.value_lists import is_listed, list_parameter
 from registry.lookup.values_table import read_keys
 from registry.records import Panel
 
@@ -32,8 +33,8 @@ def _select_panels(revision: int | sa.ColumnElement[int] | None) -> sa.Select[An
 def _select_panels_by_id(*, newest: bool) -> sa.Select[Any]:
     """Return the statement for the panels with the Ids ``names``, as of the parameter ``revision`` or the newest."""
     revision = None if newest else sa.bindparam("revision", type_=sa.Integer)
-    names: sa.BindParameter[Any] = sa.bindparam("names", expanding=True)
-    return _select_panels(revision).where(schema.panel.c.identifier.in_(names))
+    identifier = schema.panel.c.identifier
+    return _select_panels(revision).where(is_listed(identifier, list_parameter("names", identifier.type)))
 
 
 def _read_panels(connection: sa.Connection, query: sa.Select[Any], parameters: dict[str, Any]) -> list[Panel]:

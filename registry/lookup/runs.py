@@ -25,6 +25,7 @@ from registry.identifiers import (
 )
 from registry.instants import Instant
 from registry.lookup.experiments import unknown_experiment_error
+from registry.lookup.value_lists import is_listed
 from registry.lookup.values_table import is_one_of, values_table_parameters, values_table_template
 from registry.lookup.versions import is_live
 from registry.records import Configuration, Detector, Run
@@ -160,7 +161,7 @@ def list_newest_configurations(
         .limit(count)
     )
     keys = connection.execute(query).scalars().all()
-    with_panels = _select_configurations(None, withdrawn=False).where(configuration.c.id.in_(keys))
+    with_panels = _select_configurations(None, withdrawn=False).where(is_listed(configuration.c.id, keys))
     rows = connection.execute(with_panels, {"revision": revision})
     by_key = {
         key: _build_configuration(list(group), revision) for key, group in groupby(rows, attrgetter("id"))

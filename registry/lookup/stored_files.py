@@ -13,6 +13,7 @@ from registry import detectors, schema
 from registry.errors import CorruptionError
 from registry.identifiers import shorten
 from registry.instants import Instant
+from registry.lookup.value_lists import is_listed, list_parameter
 from registry.lookup.values_table import is_one_of
 from registry.lookup.versions import list_versions_with_constants, list_versions_with_numbers
 from registry.records import (
@@ -63,7 +64,7 @@ def _select_files_of_constants() -> sa.Select[Any]:
         sa.select(constants.c.sha256.label("owner"), part.c.gain_range, *blob.c)
         .join(part, part.c.constants_id == constants.c.id)
         .join(blob, blob.c.sha256 == part.c.sha256)
-        .where(constants.c.sha256.in_(sa.bindparam("wanted", expanding=True)))
+        .where(is_listed(constants.c.sha256, list_parameter("wanted", constants.c.sha256.type)))
         .order_by(constants.c.sha256, part.c.gain_range)
     )
 
@@ -81,7 +82,7 @@ def list_files_of_versions(
         .join(schema.panel, schema.panel.c.id == version.c.panel_id)
         .join(part, part.c.constants_id == version.c.constants_id)
         .join(blob, blob.c.sha256 == part.c.sha256)
-        .where(schema.panel.c.identifier.in_(panels), version.c.kind.in_(kinds))
+        .where(is_listed(schema.panel.c.identifier, panels), version.c.kind.in_(kinds))
         .where(schema.live_condition(version, revision))
         .order_by(version.c.id, part.c.gain_range)
     )

@@ -15,6 +15,7 @@ from registry.errors import NotValidError
 from registry.instants import Instant
 from registry.lookup.m_numbers import INSTANT, select_m_number
 from registry.lookup.revisions import RevisionRef, as_revision_ref, select_revision_number
+from registry.lookup.value_lists import is_listed, list_parameter
 from registry.lookup.values_table import values_table_parameters, values_table_template
 from registry.lookup.versions import (
     build_live_version,
@@ -69,10 +70,8 @@ def _select_valid_versions(kinds: int, revision_by: str, dialect: str) -> sa.Sel
     pairs = panel.join(kind_rows, sa.true())
     if dialect == "postgresql":
         probes = _join_lateral_probes(pairs, kind_rows, revision)
-        panels = panel.c.identifier == sa.any_(sa.bindparam("panels", type_=sa.ARRAY(sa.Text)))
     else:
         probes = _join_scalar_probes(pairs, kind_rows, revision)
-        panels = panel.c.identifier.in_(sa.bindparam("panels", expanding=True))
     version = probes.version
     query = (
         sa.select(
@@ -81,7 +80,7 @@ def _select_valid_versions(kinds: int, revision_by: str, dialect: str) -> sa.Sel
         )
         .select_from(probes.joined)
         .outerjoin(constants, constants.c.id == version.c.constants_id)
-        .where(panels)
+        .where(is_listed(panel.c.identifier, list_parameter("panels", panel.c.identifier.type)))
     )
     return query if revision is None else query.where(panel.c.recorded_in <= revision)
 

@@ -25,6 +25,7 @@ from registry.instants import Instant
 from registry.lookup.m_numbers import select_m_number
 from registry.lookup.revisions import RevisionRef, as_revision_ref, select_revision_number
 from registry.lookup.timelines import build_timelines
+from registry.lookup.value_lists import is_listed
 from registry.lookup.values_table import is_one_of
 from registry.records import Conversion, Version, Withdrawal
 
@@ -212,7 +213,7 @@ def _read_rows(
 ) -> list[sa.Row[Any]]:
     """Return the rows by panel in the given order, kind and start."""
     version = schema.version
-    of_panels = query.where(schema.panel.c.identifier.in_(panels))
+    of_panels = query.where(is_listed(schema.panel.c.identifier, panels))
     by_panel: dict[str, list[sa.Row[Any]]] = defaultdict(list)
     ordered = of_panels.order_by(version.c.kind, version.c.valid_from, version.c.id)
     for row in connection.execute(ordered, parameters):
@@ -233,7 +234,7 @@ def _read_withdrawals(connection: sa.Connection, numbers: set[int]) -> dict[int,
     query = sa.select(table.c.number, table.c.recorded_at, table.c.author, table.c.comment)
     return {
         row.number: Withdrawal(row.number, Instant(row.recorded_at), row.author, row.comment)
-        for row in connection.execute(query.where(table.c.number.in_(numbers)))
+        for row in connection.execute(query.where(is_listed(table.c.number, numbers)))
     }
 
 

@@ -1,0 +1,68 @@
+"""Lists of values in statements: one parameter for any number of them.
+
+An IN list has a parameter for each value, and databases limit their number: SQLite to 32,766, PostgreSQL to 65,535.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.ext.compiler import compiles
+from sqlalchemy.sql.functions import FunctionElement
+
+
+class ValueList(sa.types.TypeDecorator[Any]):
+    """The type of a parameter that is a list: an array on PostgreSQL, JSON on SQLite."""
+
+    impl = sa.Text
+    cache_ok = True
+
+    def __init__(self, item_type: sa.types.TypeEngine[Any]) -> None:
+        super().__init__()
+        # A text is not cut to the length of a column, as the server would do in silence.
+        self.item_type = sa.Text() if isinstance(item_type, sa.String) else item_type
+
+    def load_dialect_impl(self, dialect: sa.Dialect) -> sa.types.TypeEngine[Any]:
+        """Return the type of a dialect."""
+        array = sa.ARRAY(self.item_type) if dialect.name == "postgresql" else sa.Text()
+        return dialect.type_descriptor(array)
+
+    def process_bind_param(self, value: Any, dialect: sa.Dialect) -> Any:
+        """Return the list as the dialect takes it."""
+        return list(value) if dialect.name == "postgresql" else json.dumps(list(value))
+
+
+class _IsListed(FunctionElement[Any]):
+    # Not Boolean: on SQLite that is compared with 1, which no index serves.
+    type: sa.types.TypeEngine[Any] = sa.types.NULLTYPE
+    inherit_cache = True
+    name = "is_listed"
+
+
+@compiles(_IsListed, "postgresql")
+def _compile_array(element: _IsListed, compiler: Any, **options: Any) -> str:
+    column, values = (compiler.process(part, **options) for part in element.clauses)
+    return f"{column} = ANY ({values})"
+
+
+@compiles(_IsListed, "sqlite")
+def _compile_json(element: _IsListed, compiler: Any, **options: Any) -> str:
+    column, values = (compiler.process(part, **options) for part in element.clauses)
+    return f"{column} IN (SELECT value FROM json_each({values}))"
+
+
+def list_parameter(name: str, item_type: sa.types.TypeEngine[Any]) -> sa.BindParameter[Any]:
+    """Return the parameter of that name of a statement that is kept, for `is_listed`."""
+    return sa.bindparam(name, type_=ValueList(item_type))
+
+
+def is_listed(
+    column: sa.ColumnElement[Any], values: Iterable[Any] | sa.BindParameter[Any]
+) -> sa.ColumnElement[bool]:
+    """Return the condition that the column has one of the values, or of those of a `list_parameter`."""
+    if not isinstance(values, sa.BindParameter):
+        values = sa.bindparam(None, list(values), ValueList(column.type), unique=True)
+    return _IsListed(column, values)
