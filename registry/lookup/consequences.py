@@ -5,11 +5,14 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass
+from functools import cache
+from typing import Any
 
 import sqlalchemy as sa
 
 from registry import detectors, schema
 from registry.database.change import Change
+from registry.database.planner import unindexed_live_condition
 from registry.identifiers import format_count, shorten
 from registry.lookup.affected_exports import AffectedExports, build_no_exports, find_affected_exports
 from registry.lookup.answer_changes import CHANGED, GAINED, LOST, AnswerChange
@@ -166,11 +169,18 @@ def _summarise(names: Sequence[str], noun: str, consequence: str) -> str:
 
 def _list_carried_versions(connection: sa.Connection, revision: int) -> list[int]:
     """Return the live versions that were carried from one that the revision withdrew."""
+    return sorted(connection.execute(_select_carried(), {"revision": revision}).scalars())
+
+
+@cache
+def _select_carried() -> sa.CompoundSelect[Any]:
+    """Return the statement: a carried version has the constants of its origin, by which an index finds it."""
     version, origin = schema.version, schema.version.alias("origin")
     query = (
         sa.select(version.c.id)
         .join(origin, origin.c.id == version.c.carried_from)
-        .where(origin.c.withdrawn_in == revision, version.c.withdrawn_in.is_(None))
-        .order_by(version.c.id)
+        .where(origin.c.withdrawn_in == sa.bindparam("revision", type_=sa.Integer))
+        .where(unindexed_live_condition(version, None))
     )
-    return list(connection.execute(query).scalars())
+    gaps = query.where(origin.c.constants_id.is_(None), version.c.constants_id.is_(None))
+    return sa.union_all(query.where(version.c.constants_id == origin.c.constants_id), gaps)

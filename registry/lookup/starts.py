@@ -66,7 +66,7 @@ def sources_near_starts(
             .select_from(wanted.join(panel, panel.c.identifier == wanted.c.identifier).join(version, is_near))
             .order_by(version.c.id)
         )
-        for row in connection.execute(query):
+        for row in connection.execute(hint_live_index(query, version, None)):
             yield (row.identifier, row.kind, Instant(row.valid_from)), Instant(row.own_start), row.source_path
 
 
@@ -88,9 +88,10 @@ def _select_valid_versions(dialect: str) -> sa.Select[Any]:
         version.c.valid_from == hint_live_index(last, probe, None).scalar_subquery(),
         schema.live_condition(version, None),
     )
-    return (
+    query = (
         sa.select(wanted.c.identifier, wanted.c.kind, wanted.c.valid_from.label("start"))
         .add_columns(version.c.id, version.c.valid_from, constants.c.sha256, version.c.source_path)
         .select_from(wanted.join(panel, panel.c.identifier == wanted.c.identifier).join(version, is_valid))
         .outerjoin(constants, constants.c.id == version.c.constants_id)
     )
+    return hint_live_index(query, version, None)
