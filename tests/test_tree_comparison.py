@@ -14,7 +14,7 @@ from registry.api import Registry
 from registry.errors import NotFoundError
 from registry.importers.directory_rule import DEFAULT_TIME
 from registry.records import ChoiceDifference, TreeComparison
-from testing.panels import NEW_A, PANEL_A, PANEL_B, make_panel_array, write_panel_folder
+from testing.panels import NEW_A, PANEL_A, PANEL_B, PANEL_C, make_panel_array, write_panel_folder
 from testing.registries import RegistryLocation
 from tests.cli import Calreg
 
@@ -196,6 +196,47 @@ def test_changes_in_the_registry_are_reported(imported: Registry, tree: Path, mo
     assert withdrawn.directory is not None
     assert superseded.version == offset + 3
     assert superseded.registry not in (None, superseded.directory)
+
+
+def test_panels_that_the_directory_never_had_are_not_compared_and_counted(
+    imported: Registry, tree: Path, modules: Path
+) -> None:
+    imported.panels.add(NEW_A)
+    imported.panels.add(PANEL_C)
+    imported.versions.add(PANEL_C, modules / "M044", valid_from=T17)
+    imported.detectors.configure("xcs2", SOURCE, PANEL_C, first_run=1)
+    imported.runs.add("exp=xcs2:run=1", begin="2017-06-01T00:00:00Z")
+    comparison = imported.compare_tree(tree)
+    assert (comparison.links, comparison.runs, comparison.compared_runs) == ((), (), 0)
+    note = (
+        "2 panels of the registry have no link, had none, and are read out beside no panel of the directory: not"
+        " compared, nor are their runs"
+    )
+    assert note in comparison.notes
+
+
+def test_a_panel_read_out_beside_one_of_the_directory_is_compared(
+    imported: Registry, tree: Path, modules: Path
+) -> None:
+    imported.panels.add(PANEL_C)
+    imported.versions.add(PANEL_C, modules / "M044", valid_from=T17)
+    imported.detectors.configure("xcs2", SOURCE, f"{PANEL_C}_{PANEL_B}", first_run=1)
+    imported.runs.add("exp=xcs2:run=1", begin="2017-06-01T00:00:00Z")
+    comparison = imported.compare_tree(tree)
+    assert {(row.change, row.panel) for row in comparison.links} == {("added", PANEL_C)}
+    (run,) = comparison.runs
+    assert {(choice.panel, choice.reason) for choice in run.choices} == {
+        (PANEL_C, "the directory has no link of this panel")
+    }
+    assert not any("of the registry have no link" in note for note in comparison.notes)
+
+
+def test_a_panel_whose_links_are_all_gone_is_compared_still(imported: Registry, tree: Path) -> None:
+    imported.runs.add("exp=xcs1:run=1", begin="2017-06-01T00:00:00Z")
+    (tree / B17).unlink()
+    comparison = imported.compare_tree(tree)
+    assert {(row.change, row.panel) for row in comparison.links} == {("removed", PANEL_B)}
+    assert [choice.panel for run in comparison.runs for choice in run.choices] == [PANEL_B, PANEL_B]
 
 
 def test_a_bad_tree_is_compared_as_far_as_it_can_be_and_nothing_is_recorded(

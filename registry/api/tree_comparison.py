@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import cache
 from operator import attrgetter
 from pathlib import Path
 
 from registry.api.backend import Backend, ReadTransaction
 from registry.api.tree_aliases import list_alias_hazards, read_known_aliases
 from registry.api.tree_mix_ups import TreeMaps
+from registry.api.tree_scope import find_scope
 from registry.api.tree_timezone import find_tree_timezone
 from registry.authorship import escape_undecodable
-from registry.detectors import find_detector_type, find_panel_type
 from registry.detectors.jungfrau import JUNGFRAU
 from registry.errors import ArrayError, InstantError, NotFoundError, RegistryError, Remedy, UnavailableError
 from registry.files import list_folder
@@ -23,8 +24,7 @@ from registry.importers.legacy_tree import Entry, Hazard
 from registry.importers.panel_folders import CheckedTree, check_tree, read_panel_folder
 from registry.importers.tree_aliases import KnownAliases
 from registry.instants import Instant, refuse_unlikely
-from registry.lookup import panels, versions
-from registry.lookup.runs import list_run_configurations
+from registry.lookup import versions
 from registry.lookup.stored_files import list_stored_files
 from registry.lookup.timelines import build_timelines
 from registry.parallel import Progress
@@ -49,28 +49,24 @@ def compare_tree(backend: Backend, root: Path, progress: Progress) -> TreeCompar
     rule = DirectoryRule(root)
     with backend.read_transaction() as view:
         checked.tree.hazards += list_alias_hazards(view, checked.tree)
-        registered = _read_registered_versions(view)
+        scope = find_scope(view.connection, checked.tree, rule, view.revision)
+        registered = _read_registered_versions(view, scope.panels)
         maps = TreeMaps(view.connection, checked, Allowances())
         replaced = maps.add_unrecorded(registered.live)
         checked.tree.hazards += maps.list_mix_ups(view.connection, replaced)
-        runs = [
-            (run, configuration)
-            for run, configuration in list_run_configurations(view.connection, view.revision)
-            if find_panel_type(configuration.panels[0]) is JUNGFRAU
-        ]
     checked.tree.exclude(list(_find_odd_entries(checked, registered)))
     links = _find_link_differences(checked, registered)
     comparison = _ChoiceComparison(checked, rule, registered, links)
     differences = []
-    with progress("comparing runs", len(runs)) as advance:
-        for run, configuration in runs:
+    with progress("comparing runs", len(scope.runs)) as advance:
+        for run, configuration in scope.runs:
             choices = tuple(comparison.find_differences(configuration.panels, run.begin))
             if choices:
                 source = configuration.source
                 differences.append(RunDifference(run.experiment, run.run, source, run.begin, choices))
             advance()
-    notes = [*timezone.list_notes(checked.tree), *checked.tree.notes]
-    if runs:
+    notes = [*timezone.list_notes(checked.tree), *checked.tree.notes, *scope.notes]
+    if scope.runs:
         notes.append(
             f"without a time the directory is asked at {DEFAULT_TIME}; it never uses the time of a run"
         )
@@ -78,7 +74,7 @@ def compare_tree(backend: Backend, root: Path, progress: Progress) -> TreeCompar
         tree=escape_undecodable(str(root)),
         revision=view.revision,
         compared_links=len(checked.tree.entries),
-        compared_runs=len(runs),
+        compared_runs=len(scope.runs),
         links=tuple(links.values()),
         runs=tuple(differences),
         hazards=tuple(map(str, checked.tree.hazards)),
@@ -88,7 +84,7 @@ def compare_tree(backend: Backend, root: Path, progress: Progress) -> TreeCompar
 
 @dataclass(frozen=True, slots=True)
 class _RegisteredVersions:
-    """The registry's versions of the panels that a legacy directory can hold.
+    """The registry's versions of the panels that are compared.
 
     ``aliases`` are the M-numbers by panel Id and start, ``live`` and ``last`` the versions by key (the last one may be
     withdrawn), ``files`` the files of the live ones by the SHA-256 of their constants.
@@ -100,12 +96,7 @@ class _RegisteredVersions:
     files: dict[str, tuple[StoredFile, ...]]
 
 
-def _read_registered_versions(view: ReadTransaction) -> _RegisteredVersions:
-    names = [
-        panel.panel
-        for panel in panels.list_panels(view.connection, view.revision)
-        if find_detector_type(panel.detector_type) is JUNGFRAU
-    ]
+def _read_registered_versions(view: ReadTransaction, names: Sequence[str]) -> _RegisteredVersions:
     aliases = read_known_aliases(view.connection, view.revision, names)
     recorded = versions.list_recorded_versions(view.connection, names, view.revision)
     recorded.sort(key=attrgetter("version"))
@@ -254,6 +245,7 @@ class _ChoiceComparison:
         links: dict[VersionKey, LinkDifference],
     ) -> None:
         self._checked, self._rule, self._links = checked, rule, links
+        self._pick = cache(rule.pick)
         self._by_name = {entry.name: entry for entry in checked.tree.entries}
         self._hazards = {hazard.name: hazard.reason for hazard in checked.tree.hazards}
         self._refused: dict[tuple[str, str], tuple[str | None, bool]] = {}
@@ -267,7 +259,7 @@ class _ChoiceComparison:
     def find_differences(self, panels: tuple[str, ...], start: Instant | None) -> Iterator[ChoiceDifference]:
         """Yield the panels and kinds for which the choices differ in a run of this start time, if it is known."""
         for panel in panels:
-            link = self._rule.pick(panel)
+            link = self._pick(panel)
             entry = self._by_name.get(link or "")
             for kind in JUNGFRAU.required_kinds:
                 version = None if start is None else self._versions[panel, kind].at(start)

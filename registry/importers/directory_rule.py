@@ -41,11 +41,19 @@ class DirectoryRule:
                 except ValueError:
                     self.fatal_entries.append(name)
 
+    def has_link(self, panel: str) -> bool:
+        """Tell whether there are links of a panel Id, whether or not one would be picked."""
+        return _spell(panel) in self._links
+
     def pick(self, panel: str, requested: int = DEFAULT_TIME) -> str | None:
         """Return the name of the link that is picked for a panel Id; None without a link or with a fatal entry."""
-        spelling = "-".join("" if field == "0" else field for field in panel.split("-"))
-        links = sorted(self._links.get(spelling, ()))
+        links = sorted(self._links.get(_spell(panel), ()))
         if self.fatal_entries or not links:
             return None
         started = [name for stamp, name in links if stamp <= requested]
         return started[-1] if started else links[0][1]
+
+
+def _spell(panel: str) -> str:
+    """Return the spelling of the legacy formatter, which leaves a field of the value 0 empty."""
+    return "-".join("" if field == "0" else field for field in panel.split("-"))
