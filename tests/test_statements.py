@@ -287,3 +287,20 @@ def test_constants_that_are_not_recorded_do_not_become_a_gap(registry: Registry)
             lambda change: record_versions(change, [statement], supersede=False)
         )
     assert len(registry.log()) == 1
+
+
+def test_a_table_of_datasets_is_recorded_in_as_many_statements_as_two_of_its_rows(
+    registry: Registry, tmp_path: Path
+) -> None:
+    counts = []
+    for experiment, rows in (("few", 2), ("many", 40)):
+        lines = (
+            f"exp={experiment}{row}:run=1 1-9 XcsEndstation.0:Jungfrau.0 {row + 1:x}-2-1_{row + 1:x}-2-2\n"
+            for row in range(rows)
+        )
+        path = tmp_path / f"{experiment}.txt"
+        path.write_text("".join(lines))
+        with record_statements(registry) as statements:
+            registry.runs.import_table(path)
+        counts.append(len(statements))
+    assert counts[0] == counts[1]

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from operator import attrgetter
 
 from registry import schema
-from registry.database.change import Change
+from registry.database.change import Change, Row
 from registry.detectors import complete_segments, format_segment_numbers, refuse_wrong_source
 from registry.errors import ConflictError, Remedy, RequestError
 from registry.identifiers import format_count, format_run_range, shorten
@@ -20,7 +20,7 @@ from registry.lookup.panels import read_panel_keys
 from registry.lookup.revisions import require_comment
 from registry.lookup.runs import list_keyed_configurations
 from registry.records import Configuration
-from registry.registration.detector_modules import refuse_modules_always_held_twice
+from registry.registration.detector_modules import read_aliases, refuse_modules_always_held_twice
 from registry.registration.panels import add_panels
 
 
@@ -86,12 +86,14 @@ def record_configurations(
     if supersede:
         require_comment(change.comment, "superseding")
     recorded = _read_recorded(change, statements)
+    aliases = read_aliases(change, {panel for statement in statements for panel in statement.panels})
     replaced: dict[int, ConfigurationStatement] = {}
-    stated: list[ConfigurationStatement] = []
+    by_place: defaultdict[_Source, list[ConfigurationStatement]] = defaultdict(list)
     new: list[ConfigurationStatement] = []
     conflicts = []
     for statement in dict.fromkeys(statements):
         statement.refuse_contradiction()
+        stated = by_place[statement.experiment, statement.source]
         if any(statement.agrees_with(known) for known in stated):
             continue
         overlapped = [known for known in stated if known.overlaps(statement)]
@@ -103,7 +105,7 @@ def record_configurations(
             change.notes += _note_segments(statement, same)
             stated.append(same)
             continue
-        refuse_modules_always_held_twice(change, statement.panels)
+        refuse_modules_always_held_twice(aliases, statement.panels)
         superseded = {
             key: known
             for key, known in live.items()
@@ -122,8 +124,7 @@ def record_configurations(
             "configurations conflict", conflicts, remedy=Remedy.SUPERSEDE_CONFIGURATION, conflicts=conflicts
         )
     _supersede(change, replaced, new)
-    for statement in new:
-        _record(change, statement)
+    _record(change, new)
     change.notes += _note_unknown_segments(new)
 
 
@@ -207,44 +208,50 @@ def _supersede(
     if not replaced:
         return
     change.withdraw(schema.configuration, replaced)
+    rests: list[ConfigurationStatement] = []
     for known in replaced.values():
         first = known.first_run
         for by in sorted(filter(known.overlaps, new), key=attrgetter("first_run")):
             if first < by.first_run:
-                _record_rest(change, replace(known, first_run=first, last_run=by.first_run - 1))
+                rests.append(replace(known, first_run=first, last_run=by.first_run - 1))
             first = by.last + 1
         if first <= known.last:
-            _record_rest(change, replace(known, first_run=first))
+            rests.append(replace(known, first_run=first))
+    for rest in rests:
+        rest.refuse_contradiction()  # it may have been recorded before this was checked
+    _record(change, rests)
 
 
-def _record_rest(change: Change, rest: ConfigurationStatement) -> None:
-    rest.refuse_contradiction()  # it may have been recorded before this was checked
-    _record(change, rest)
-
-
-def _record(change: Change, statement: ConfigurationStatement) -> None:
-    added = add_panels(change, statement.panels)
+def _record(change: Change, statements: Sequence[ConfigurationStatement]) -> None:
+    """Record configurations: a statement for each table, however many there are."""
+    panels = list(dict.fromkeys(panel for statement in statements for panel in statement.panels))
+    added = add_panels(change, panels)
     change.notes += [f"panel {name} was not known; it is recorded with its detector" for name in added]
-    (key,) = change.record(
-        schema.configuration,
-        [
-            {
-                "experiment": statement.experiment,
-                "source": statement.source,
-                "first_run": statement.first_run,
-                "last_run": statement.last_run,
-                "object_name": statement.object_name,
-            }
-        ],
-    )
-    keys = read_panel_keys(change.connection, list(statement.panels))
-    # Those of a whole detector are not recorded: every look-up knows them.
-    is_known = statement.segments == complete_segments(statement.source, statement.panels, None)
-    segments = (None if is_known else statement.segments) or [None] * len(statement.panels)
+    ids = change.record(schema.configuration, [_build_row(statement) for statement in statements])
+    keys = read_panel_keys(change.connection, panels)
     change.insert(
         schema.configuration_panel,
         [
             {"configuration_id": key, "position": position, "panel_id": keys[panel], "segment": segment}
-            for position, (panel, segment) in enumerate(zip(statement.panels, segments, strict=True))
+            for key, statement in zip(ids, statements, strict=True)
+            for position, (panel, segment) in enumerate(
+                zip(statement.panels, _list_recorded_segments(statement), strict=True)
+            )
         ],
     )
+
+
+def _build_row(statement: ConfigurationStatement) -> Row:
+    return {
+        "experiment": statement.experiment,
+        "source": statement.source,
+        "first_run": statement.first_run,
+        "last_run": statement.last_run,
+        "object_name": statement.object_name,
+    }
+
+
+def _list_recorded_segments(statement: ConfigurationStatement) -> Sequence[int | None]:
+    """Return the segment numbers of the panels: none of a whole detector, whose every look-up knows."""
+    is_known = statement.segments == complete_segments(statement.source, statement.panels, None)
+    return (None if is_known else statement.segments) or [None] * len(statement.panels)

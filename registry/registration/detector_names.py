@@ -11,7 +11,7 @@ from registry.identifiers import join_detector_id
 from registry.lookup.detector_names import find_keyed_names, find_named_detector
 from registry.lookup.panels import find_panels, read_panel_keys
 from registry.lookup.revisions import require_comment
-from registry.registration.detector_modules import refuse_modules_always_held_twice
+from registry.registration.detector_modules import read_aliases, refuse_modules_always_held_twice
 
 
 def record_detector_name(change: Change, name: str, panels: Sequence[str], *, supersede: bool) -> None:
@@ -30,7 +30,7 @@ def record_detector_name(change: Change, name: str, panels: Sequence[str], *, su
     if supersede:
         require_comment(change.comment, "superseding")
     find_panels(change.connection, panels, change.visible_revision)
-    refuse_modules_always_held_twice(change, panels)
+    refuse_modules_always_held_twice(read_aliases(change, panels), panels)
     known = find_keyed_names(change.connection, name, change.visible_revision)
     live = {key: named for key, named in known.items() if named.withdrawn_in is None}
     if any(named.panels == tuple(panels) for named in live.values()):
