@@ -1,7 +1,9 @@
 """``calreg database check`` finds every change of the tables and their guards; ``--mend-guards`` is the way back."""
 
 import os
+import sqlite3
 from collections.abc import Iterator, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -873,3 +875,27 @@ def test_a_database_that_names_two_schemas_is_damaged(location: RegistryLocation
     tamper(location, ("INSERT INTO alembic_version VALUES ('0007')",))
     for verb in (("database", "check"), ("verify",), ("log",)):
         calreg.assert_refused(6, *verb)
+
+
+def test_pages_of_a_file_are_checked_on_request(sqlite_location: RegistryLocation) -> None:
+    """SQLite would not find a panel by an index that lacks it; nothing of the schema tells."""
+    assert sqlite_location.file is not None
+    with closing(sqlite3.connect(sqlite_location.file, isolation_level=None)) as connection:
+        connection.execute("PRAGMA writable_schema = ON")
+        index = "type = 'index' AND name = 'ix_panel_recorded_in'"
+        row = connection.execute(f"SELECT * FROM sqlite_master WHERE {index}").fetchone()
+        connection.execute(f"DELETE FROM sqlite_master WHERE {index}")
+    with sqlite_location.open() as registry:
+        registry.panels.add(PANEL_A)
+    with closing(sqlite3.connect(sqlite_location.file, isolation_level=None)) as connection:
+        connection.execute("PRAGMA writable_schema = ON")
+        connection.execute("INSERT INTO sqlite_master VALUES (?, ?, ?, ?, ?)", row)
+    lacking = "integrity: row 1 missing from index ix_panel_recorded_in"
+    with sqlite_location.open() as registry:
+        assert registry.differences() == []
+        assert lacking in registry.differences(thorough=True)
+        assert lacking in str(registry.verify().problems)
+
+
+def test_the_command_checks_pages_on_request(calreg: Calreg) -> None:
+    assert calreg("database", "check", "--thorough").code == 0

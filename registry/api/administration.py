@@ -342,9 +342,13 @@ class Administration(CheckedMethods):
         request = snapshots.PartRequest(tuple(experiments), tuple(panels))
         return snapshots.take_snapshot(self._backend, Path(file), as_of, store, progress, request)
 
-    def differences(self) -> list[str]:
-        """Return the differences between the database's schema and this software's, one sentence for each."""
-        return self._backend.database.find_differences()
+    def differences(self, *, thorough: bool = False) -> list[str]:
+        """Return the differences between the database's schema and this software's, one sentence for each.
+
+        With `thorough` also what SQLite finds in its file, every page of which it reads: that takes longer the more is
+        recorded. `verify` does so.
+        """
+        return self._backend.database.find_differences(thorough=thorough)
 
     @property
     def schema_name(self) -> str | None:

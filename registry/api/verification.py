@@ -126,7 +126,7 @@ def check_rows(
     """
     database = backend.database.name
     history = SealedHistory(database)
-    problems = [Problem(None, database, text) for text in backend.database.find_differences()]
+    problems = [Problem(None, database, text) for text in backend.database.find_differences(thorough=True)]
     try:
         broken_rules = list(_check_rules(backend, history, quoted, progress, has_differences=bool(problems)))
         with backend.read_transaction() as view:

@@ -177,6 +177,9 @@ def check(
             "--mend-guards", help="First replace the guards, and the views, where they differ; for the owner."
         ),
     ] = False,
+    thorough: Annotated[
+        bool, typer.Option("--thorough", help="Let SQLite check every page of its file, too.")
+    ] = False,
     json: Json = False,
 ) -> None:
     """Compare the schema with that of this software.
@@ -185,10 +188,10 @@ def check(
     texts and whether they are enabled.
     """
     mended: list[str] = []
-    with _open_or_compare(ctx) as registry:
+    with _open_or_compare(ctx, thorough=thorough) as registry:
         if mend_guards:
             mended = registry.mend_guards()
-        _refuse_differences(registry.differences(), mended)
+        _refuse_differences(registry.differences(thorough=thorough), mended)
         timezone, schema = registry.timezone, registry.schema_name
     if json:
         output.print_json({"differences": [], "timezone": timezone, "schema": schema, "mended": mended})
@@ -204,7 +207,7 @@ def check(
 
 
 @contextmanager
-def _open_or_compare(ctx: Context) -> Iterator[Registry]:
+def _open_or_compare(ctx: Context, *, thorough: bool) -> Iterator[Registry]:
     """Open the registry; if a part that this needs is missing, refuse all differences of the database."""
     from registry.api.database_check import check_database
     from registry.settings import find_settings
@@ -214,7 +217,8 @@ def _open_or_compare(ctx: Context) -> Iterator[Registry]:
             yield registry
     except SchemaError as error:
         if error.remedy is Remedy.CHECK_DATABASE:
-            _refuse_differences(check_database(find_settings(ctx.obj.database, ctx.obj.store).database))
+            url = find_settings(ctx.obj.database, ctx.obj.store).database
+            _refuse_differences(check_database(url, thorough=thorough))
         raise
 
 

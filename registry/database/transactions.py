@@ -241,10 +241,10 @@ class Database:
             is_server = connection.dialect.name == "postgresql"
             return connection.dialect.default_schema_name if is_server else None
 
-    def find_differences(self) -> list[str]:
-        """Return a sentence for each difference of the live schema from that of this software."""
+    def find_differences(self, *, thorough: bool = False) -> list[str]:
+        """Return a sentence for each difference of the live schema from that of this software; see `differences`."""
         with self.read_transaction() as connection:
-            return find_differences(connection)
+            return find_differences(connection, thorough=thorough)
 
     def mend_guards(self) -> list[str]:
         """Replace the guards and views where they are not this software's; return a sentence for each difference."""

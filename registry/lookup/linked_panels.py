@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection
+from typing import Any
 
 import sqlalchemy as sa
 
@@ -14,7 +15,7 @@ from registry.lookup.value_lists import is_listed
 def list_linked_panels(connection: sa.Connection, panels: Collection[str], revision: int) -> set[str]:
     """Return those of the panels of which the source of a live version has the panel's Id in its path."""
     panel, version = schema.panel, schema.version
-    linked: sa.Select[tuple[int]] = (
+    linked: sa.Select[Any] = (
         sa.select(sa.literal_column("1", sa.Integer))
         .where(version.c.panel_id == panel.c.id, unindexed_live_condition(version, revision))
         .where(version.c.source_path.contains(panel.c.identifier))

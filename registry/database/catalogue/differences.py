@@ -11,14 +11,17 @@ import sqlalchemy as sa
 from registry.database.catalogue.parts import GUARD_KINDS, Part, compare_parts
 
 
-def find_differences(connection: sa.Connection) -> list[str]:
-    """Return a sentence for each difference of the tables and the guards, in the session's schema only."""
+def find_differences(connection: sa.Connection, *, thorough: bool = False) -> list[str]:
+    """Return a sentence for each difference of the tables and the guards, in the session's schema only.
+
+    A `thorough` one reads every page of a SQLite file: it takes longer the more is recorded.
+    """
     catalogue = _import_catalogue(connection)
     return [
         *(sentence for _, sentence in _compare(connection)),
         *catalogue.find_guard_oddities(connection),
         *catalogue.find_identity_oddities(connection),
-        *catalogue.find_oddities(connection),
+        *catalogue.find_oddities(connection, thorough=thorough),
     ]
 
 

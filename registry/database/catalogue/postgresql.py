@@ -90,7 +90,7 @@ def find_identity_oddities(_connection: sa.Connection) -> list[str]:
     return []
 
 
-def find_oddities(connection: sa.Connection) -> list[str]:
+def find_oddities(connection: sa.Connection, *, thorough: bool) -> list[str]:  # noqa: ARG001 - of SQLite
     """Return what else weakens the schema: inheriting tables, operators that are not PostgreSQL's ..."""
     return _find_oddities(connection, queries.ODDITIES)
 
