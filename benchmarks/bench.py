@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from benchmarks.detector import Detector, make_detector
+from benchmarks.grown import GROWING, MEDIUM, SMALL, Growth
 from benchmarks.memory import measure_peak
 from benchmarks.timing import Seconds, Task, time_rounds
 from testing.registries import RegistryFactory, RegistryLocation
@@ -38,6 +39,8 @@ class Scale:
         Number of recorded runs beside which a version is registered.
     read_panels
         Number of panels of a run whose files many processes read through a service.
+    grown
+        A small registry, and one that has grown in every table.
     effort
         Factor of all numbers of rounds.
     run
@@ -55,12 +58,15 @@ class Scale:
     links: int
     runs: int
     read_panels: int
+    grown: tuple[Growth, Growth]
     effort: float = 1.0
     run: float = 0.03
 
 
-FULL = Scale((2, 8, 32), (2, 8, 32), 32, (16, 15625), 3125, 200, 13000, 32, 100_000, 100_000, 16)
-QUICK = Scale((2, 8), (2,), 32, (16, 1563), 160, 200, 500, 8, 5_000, 5_000, 2, effort=0.4)
+FULL = Scale(
+    (2, 8, 32), (2, 8, 32), 32, (16, 15625), 3125, 200, 13000, 32, 100_000, 100_000, 16, (SMALL, MEDIUM)
+)
+QUICK = Scale((2, 8), (2,), 32, (16, 1563), 160, 200, 500, 8, 5_000, 5_000, 2, (SMALL, GROWING), effort=0.4)
 
 
 @dataclass

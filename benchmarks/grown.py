@@ -226,6 +226,7 @@ class Growth:
 
 
 SMALL = Growth(50, 1_000, 300, 1_000)
+GROWING = Growth(100, 5_000, 2_000, 2_000)
 MEDIUM = Growth(500, 50_000, 20_000, 20_000)
 LARGE = Growth(2_000, 1_000_000, 200_000, 200_000)
 

@@ -16,6 +16,7 @@ from benchmarks import (
     consequences,
     delivering,
     exports,
+    growth,
     importing,
     lookups,
     mirroring,
@@ -28,11 +29,14 @@ from benchmarks import (
     timing,
 )
 from benchmarks.bench import Bench, Scale
+from benchmarks.detector import panel_id
+from benchmarks.grown import Growth
 from benchmarks.history import History
 from benchmarks.loading import load_history
 from benchmarks.rows import Results, Row
 from benchmarks.timing import Spread
 from testing.buckets import BucketServer
+from testing.panels import use_small_panels
 from testing.registries import RegistryFactory, RegistryLocation
 from tests.selection import keep_first
 
@@ -48,6 +52,7 @@ SMALLEST = Scale(
     links=4,
     runs=3,
     read_panels=1,
+    grown=(Growth(20, 80, 6, 40), Growth(24, 192, 9, 60)),
     run=0,
 )
 
@@ -172,6 +177,27 @@ def test_a_registration_that_concerns_every_run_is_measured(bench: Bench) -> Non
 
 
 @pytest.mark.slow
+def test_verbs_are_measured_in_a_registry_that_has_grown(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    words = ("validity {panel} --at 2019-01-01T00:00:00Z", "version withdraw {version} -m wrong --dry-run")
+    monkeypatch.setattr(growth, "VERBS", tuple(map(growth.Verb, words)))
+    with use_small_panels():
+        rows = list(growth.measure_growth(bench))
+    assert [(row.work.split()[0], row.reach, bool(row.ours), bool(row.ratio)) for row in rows] == [
+        ("validity", 1.5, True, True),
+        ("version", 1.5, True, True),
+    ]
+
+
+@pytest.mark.slow
+def test_a_verb_that_ends_otherwise_stops_the_run(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(growth, "VERBS", (growth.Verb("version show 99999"),))
+    with use_small_panels(), pytest.raises(AssertionError, match="there is no version 99999"):
+        list(growth.measure_growth(bench))
+
+
+@pytest.mark.slow
 def test_a_wrong_answer_stops_the_run(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(lookups, "_find_expected", lambda *_: {})
     with pytest.raises(AssertionError, match="a look-up's answer is not as expected"):
@@ -183,6 +209,20 @@ def test_a_history_loaded_in_bulk_leaves_the_schema_as_it_was(location: Registry
     with location.open() as registry:
         assert registry.differences() == []
         assert len(registry.versions.list(withdrawn=True)) == 12
+
+
+def test_a_registry_that_has_grown_is_sealed_and_answers(location: RegistryLocation) -> None:
+    load_history(location, Growth(20, 240, 60, 100))
+    with location.open() as registry:
+        assert registry.differences(thorough=True) == []
+        assert len(registry.versions.list()) == 240
+        assert len(registry.runs.list()) == 60
+        problems = registry.verify().problems
+        assert {problem.problem for problem in problems if problem.sha256 is None} == set()
+        assert not any(problem.revision for problem in problems)
+        (gain, offset) = registry.validity(panel_id(0), at="2020-01-01T00:00:00Z").versions
+        assert (gain.version, offset.version) == (201, 202)
+        assert registry.log(limit=1)[0].revision == 100
 
 
 def test_results_are_the_same_after_a_round_trip_and_are_written_into_the_page(tmp_path: Path) -> None:
