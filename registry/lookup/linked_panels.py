@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Collection
-from typing import Any
 
 import sqlalchemy as sa
 
@@ -13,16 +12,19 @@ from registry.lookup.value_lists import is_listed
 
 
 def list_linked_panels(connection: sa.Connection, panels: Collection[str], revision: int) -> set[str]:
-    """Return those of the panels of which the source of a live version has the panel's Id in its path."""
+    """Return those of the panels of which the source of a live version has the panel's Id in its path.
+
+    No index has the paths: all versions are read, one after the other, and not panel by panel.
+    """
     panel, version = schema.panel, schema.version
-    linked: sa.Select[Any] = (
-        sa.select(sa.literal_column("1", sa.Integer))
-        .where(version.c.panel_id == panel.c.id, unindexed_live_condition(version, revision))
-        .where(version.c.source_path.contains(panel.c.identifier))
-        .correlate(panel)
+    find = sa.func.strpos if connection.dialect.name == "postgresql" else sa.func.instr
+    query = (
+        sa.select(panel.c.identifier)
+        .distinct()
+        .join(version, version.c.panel_id + 0 == panel.c.id)
+        .where(schema.live_condition(version, revision), find(version.c.source_path, panel.c.identifier) > 0)
     )
-    query = sa.select(panel.c.identifier).where(is_listed(panel.c.identifier, panels), linked.exists())
-    return set(connection.execute(query).scalars())
+    return set(connection.execute(query).scalars()).intersection(panels)
 
 
 def list_experiments_of_panels(connection: sa.Connection, panels: Collection[str], revision: int) -> set[str]:
