@@ -68,7 +68,7 @@ class Growth:
         """Return the start time of the run of that number among all."""
         return _FIRST + _SPAN * (run + 1) // (self.runs + 1)
 
-    def recorded_in(self, part: int, whole: int) -> int:
+    def find_revision(self, part: int, whole: int) -> int:
         """Return the revision that recorded a row of so many, spread over all revisions but the first."""
         return 2 + part * (self.revisions - 1) // whole
 
@@ -186,7 +186,7 @@ class Growth:
                 (
                     (
                         number + 1,
-                        self.recorded_in(number, self.runs),
+                        self.find_revision(number, self.runs),
                         experiments[number // self.runs_of_experiment][1],
                         1 + number % self.runs_of_experiment,
                         self.run_at(number),
@@ -203,7 +203,7 @@ class Growth:
         for start in range(0, self.starts, _STARTS_OF_CONSTANTS):
             for place in range(pairs):
                 number = start // _STARTS_OF_CONSTANTS * pairs + place + 1
-                yield number, self.recorded_in(start * pairs + place, self.starts * pairs)
+                yield number, self.find_revision(start * pairs + place, self.starts * pairs)
 
     def _versions(self) -> Iterable[tuple[object, ...]]:
         pairs = self.panels * len(KINDS)
@@ -214,7 +214,7 @@ class Growth:
                 row = start * pairs + place
                 yield (
                     row + 1,
-                    self.recorded_in(row, self.starts * pairs),
+                    self.find_revision(row, self.starts * pairs),
                     panel,
                     kind,
                     begin,

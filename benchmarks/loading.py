@@ -23,7 +23,7 @@ Tables = Mapping[str, tuple[tuple[str, ...], Iterable[tuple[object, ...]]]]
 
 
 class Contents(Protocol):
-    """What a registry is filled with."""
+    """The contents of a registry, by table."""
 
     def tables(self) -> Tables:
         """Return the tables."""

@@ -31,7 +31,7 @@ def hint_live_index(
     return query.with_hint(versions, "INDEXED BY uq_version_live", "sqlite").where(not_in_index)
 
 
-def unindexed_live_condition(
+def live_condition_without_index(
     table: sa.FromClause, as_of: int | sa.ColumnElement[int] | None
 ) -> sa.ColumnElement[bool]:
     """Return the condition of `schema.live_condition` for facts that other columns find.
