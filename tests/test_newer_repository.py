@@ -16,7 +16,7 @@ from registry.api import Registry
 from registry.api.export_verification import verify_export
 from registry.api.replays import replay
 from registry.detectors.newer_names import parse_short_name
-from registry.errors import ConflictError, IdentifierError, RegistryError, Remedy, RequestError
+from registry.errors import ConflictError, IdentifierError, NotValidError, RegistryError, Remedy, RequestError
 from testing.panels import (
     PANEL_A,
     PANEL_B,
@@ -292,6 +292,20 @@ def test_a_detector_id_is_exported_for_the_runs_of_a_stated_experiment(
         known.export(
             DETECTOR, tmp_path / "x", at=BEGIN, format="lcls2", source=SOURCE, first_run=3, experiment="MFX1"
         )
+
+
+def test_a_detector_id_is_not_exported_for_runs_of_other_constants(own: Registry, tmp_path: Path) -> None:
+    own.versions.add(
+        PANEL_A, write_panel_folder(tmp_path / "later", 7), valid_from="2020-02-01T00:00:00Z", kinds=["gain"]
+    )
+    own.runs.add("exp=xcs1:run=20", begin="2020-03-01T00:00:00Z")
+    options: dict[str, Any] = {"at": BEGIN, "format": "lcls2", "source": SOURCE, "experiment": "xcs1"}
+    with assert_refused(NotValidError, "run 20 ", experiment="xcs1", run=20):
+        own.export(DETECTOR, tmp_path / "out", first_run=3, **options)
+    with assert_refused(NotValidError, run=20):
+        own.export(DETECTOR, tmp_path / "out", first_run=20, last_run=20, **options)
+    assert not (tmp_path / "out").exists()
+    own.export(DETECTOR, tmp_path / "out", first_run=3, last_run=19, **options)
 
 
 @pytest.mark.parametrize("form", ["npy", "psana", "hdf5"])

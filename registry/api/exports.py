@@ -201,6 +201,7 @@ def draft_document(
         segments=None
         if request.panels is None
         else [item for item in request.panels if isinstance(item, int)],
+        experiment=request.experiment,
         as_of=None if reference.by == "newest" else reference,
     )
     resolution = facts.resolution

@@ -72,6 +72,7 @@ def find_export_facts(
     last_run: int | None = None,
     panels: Sequence[str] | None = None,
     segments: Sequence[int] | None = None,
+    experiment: str | None = None,
     as_of: AsOfRef = None,
 ) -> ExportFacts:
     """Return what an export is made from; see `Registry.export`."""
@@ -105,6 +106,7 @@ def find_export_facts(
                 (first_run, last_run),
                 view.revision,
                 by_segment=export_format.BY_SEGMENT,
+                experiment=experiment,
             )
         if export_format is not None and export_format.HAS_SHORT_NAME:
             panels_of = [panel.panel for panel in answer.resolution.panels]

@@ -26,11 +26,13 @@ def find_deployment(
     revision: int,
     *,
     by_segment: bool,
+    experiment: str | None = None,
 ) -> tuple[Deployment | None, list[str]]:
     """Return the runs that an export's files are for, with warnings; None if neither they nor a source are known.
 
     By default from the run to the last recorded one that gets the same constants; to the end only if nothing is known
-    to end that. Where an instant was asked for that is not the run's, the run alone.
+    to end that. Where an instant was asked for that is not the run's, the run alone. A detector Id is compared with
+    runs only where the `experiment` is stated whose they are.
 
     Raises
     ------
@@ -52,9 +54,16 @@ def find_deployment(
             last_run=last,
         )
     detectors.refuse_wrong_source(parse_source(source), [panel.panel for panel in resolution.panels])
-    if run is None or configuration is None:  # of a detector Id: no experiment, so no runs to compare with
-        return Deployment(source, first, last), []
     own = build_answer(resolution)
+    if (
+        run is None or configuration is None
+    ):  # of a detector Id: without an experiment there are no runs to compare
+        if experiment is None:
+            return Deployment(source, first, last), []
+        limits, key = (first, last), (experiment, source)
+        runs = SourceRuns(connection, key, tuple(own.constants), revision, limits)
+        _refuse_other_constants(runs, limits, own, None, by_segment=by_segment)
+        return Deployment(source, first, last), _warn_without_start(runs, limits, None)
     by_hand = not is_of_run(resolution)
     key, kinds = (run.experiment, source), tuple(own.constants)
     if last is None:
