@@ -116,7 +116,7 @@ PAGES = {
 }
 TESTED_ELSEWHERE = {
     *("docs/plots.md", "docs/formats.md", "docs/formats-inputs.md", "docs/seals.md"),
-    *("docs/notebooks/constants.md", "docs/how-to/serve.md"),
+    *("docs/notebooks/constants.md", "docs/how-to/serve.md", "docs/how-to/constants-in-a-psana2-job.md"),
 }
 OF_SMALL_PANELS = {"docs/how-to/a-delivery.md"}
 ON_A_SERVER = {

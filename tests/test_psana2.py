@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import multiprocessing
+import sys
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import ModuleType, SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -19,6 +21,7 @@ from testing.registries import RegistryLocation
 from testing.services import serve_in_thread
 from tests.conftest import make_location
 from tests.refusals import assert_refused
+from tests.sessions import find_blocks
 
 pytestmark = pytest.mark.sqlite_suffices
 
@@ -28,6 +31,7 @@ SEGMENTS = (0, 2, 5)
 KINDS = ("gain", "offset", "pedestals", "rms", "status")
 TYPES = NEEDED_TYPES["jungfrau"]
 EXPERIMENT = "mfx101332224"
+PAGE = Path(__file__).parent.parent / "docs" / "how-to" / "constants-in-a-psana2-job.md"
 
 
 @dataclass
@@ -295,3 +299,29 @@ def test_the_dictionary_is_made_without_a_run_of_the_framework(place: RegistryLo
     assert provided.provenance.resolution.detector_id == "_".join(PANELS)
     with pytest.raises(RequestError):
         find_constants(EXPERIMENT, 66, LONG_NAME, SEGMENTS, source="jungfrau", types=[], without=TYPES)
+
+
+def test_the_job_that_the_page_shows_calculates_with_the_constants(
+    place: RegistryLocation, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run, events, arguments = Run(), [1, 2], {}
+
+    def open_source(**options: Any) -> Any:
+        arguments.update(options)
+        return SimpleNamespace(runs=lambda: [run])
+
+    def make_detector(name: str) -> Any:
+        constants = run.dsparms.calibconst[name]
+        return SimpleNamespace(raw=SimpleNamespace(calib=lambda _: constants["pixel_gain"][0]))
+
+    psana = ModuleType("psana")
+    psana.DataSource = open_source  # type: ignore[attr-defined]
+    run.Detector, run.events = make_detector, lambda: events  # type: ignore[attr-defined]
+    monkeypatch.setitem(sys.modules, "psana", psana)
+    monkeypatch.setenv("CALREG_STORE", str(place.store))
+    names: dict[str, Any] = {}
+    for program in find_blocks(PAGE, "python"):
+        exec(program.replace("https://calib.example.org", place.database), names)  # noqa: S102 - of the page
+    assert arguments == {"exp": EXPERIMENT, "run": 66, "skip_calib_load": ["jungfrau"]}
+    assert names["image"].shape == (3, 8, 4, 6)
+    assert capsys.readouterr().out.startswith("registry ")
