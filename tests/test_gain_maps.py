@@ -599,7 +599,7 @@ def test_the_commands_show_it(
     assert (answer["sha256"], answer["left_out"]) == (digest, list(HIGH))
 
     identified = calreg.run("identify", str(six))
-    assert "the maker's file from which constants were converted\n" in identified.stdout
+    assert "the original file from which constants were converted\n" in identified.stdout
     assert f"1        {PANEL_A}  M049" in identified.stdout
     assert [
         version["version"] for version in calreg.run("identify", str(six), "--json").json["converted"]

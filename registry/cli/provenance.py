@@ -103,7 +103,7 @@ def print_identity(identity: Identity) -> None:
         output.print_text(f"{row.kind} of gain range {row.gain_range} in constants {row.constants}")
         _print_versions(row.versions)
     if identity.converted:
-        output.print_text("the maker's file from which constants were converted")
+        output.print_text("the original file from which constants were converted")
         _print_versions(identity.converted)
     for file in identity.exports:
         export = f"{file.type} of export {file.export}, at {file.instant}, as of revision {file.revision}"
