@@ -33,6 +33,8 @@ class Scale:
         1e5 revisions.
     worst_panels, worst_starts
         Numbers of panels and of starts in the worst case, with two kinds.
+    scenario_panels, scenario_starts
+        The same of the field's reference scenario: 50 and 5000 make 100 types with 500,000 ranges.
     modules, links
         Numbers of modules and links in the imported directory.
     runs
@@ -54,6 +56,8 @@ class Scale:
     page_starts: int
     worst_panels: int
     worst_starts: int
+    scenario_panels: int
+    scenario_starts: int
     modules: int
     links: int
     runs: int
@@ -64,9 +68,24 @@ class Scale:
 
 
 FULL = Scale(
-    (2, 8, 32), (2, 8, 32), 32, (16, 15625), 3125, 200, 13000, 32, 100_000, 100_000, 16, (SMALL, MEDIUM)
+    (2, 8, 32),
+    (2, 8, 32),
+    32,
+    (16, 15625),
+    3125,
+    200,
+    13000,
+    50,
+    5000,
+    32,
+    100_000,
+    100_000,
+    16,
+    (SMALL, MEDIUM),
 )
-QUICK = Scale((2, 8), (2,), 32, (16, 1563), 160, 200, 500, 8, 5_000, 5_000, 2, (SMALL, GROWING), effort=0.4)
+QUICK = Scale(
+    (2, 8), (2,), 32, (16, 1563), 160, 200, 500, 50, 500, 8, 5_000, 5_000, 2, (SMALL, GROWING), effort=0.4
+)
 
 
 @dataclass

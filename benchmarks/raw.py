@@ -40,6 +40,19 @@ FROM (SELECT p.id, p.identifier, k.kind
 CROSS JOIN LATERAL (SELECT * FROM {_VALID_VERSION.format(instant="%s")}) v
 {_JOINED}"""
 
+# What the field asks: the payload, and since when it is valid. PostgreSQL has LATERAL for it, SQLite a row's number.
+_FIELD_COLUMNS = "v.id, asked.identifier, asked.kind, v.valid_from, c.sha256"
+_FIELD_SQLITE = f"""SELECT {_FIELD_COLUMNS}
+FROM (SELECT p.id, p.identifier, k.column1 AS kind
+      FROM panel p CROSS JOIN (VALUES ('gain'), ('offset')) k WHERE p.identifier IN ({{panels}})) asked
+JOIN version v ON v.id = (SELECT p.id FROM {_VALID_VERSION.format(instant="?")})
+JOIN constants c ON c.id = v.constants_id"""
+_FIELD_POSTGRESQL = f"""SELECT {_FIELD_COLUMNS}
+FROM (SELECT p.id, p.identifier, k.kind
+      FROM panel p CROSS JOIN (VALUES ('gain'), ('offset')) k(kind) WHERE p.identifier = ANY(%s)) asked
+CROSS JOIN LATERAL (SELECT * FROM {_VALID_VERSION.format(instant="%s")}) v
+JOIN constants c ON c.id = v.constants_id"""
+
 _RANGES = """SELECT v.id, p.identifier, a.m_number, v.kind, v.valid_from,
     lead(v.valid_from) OVER (PARTITION BY v.kind ORDER BY v.valid_from) AS valid_to,
     c.sha256, v.recorded_in, v.withdrawn_in, v.comment, v.carried_from, v.source_path, v.nonfinite_allowed,
@@ -54,10 +67,26 @@ def prepare_raw_look_up(
     location: RegistryLocation, history: History, instant: int, closing: ExitStack
 ) -> Callable[[], list[RawRow]]:
     """Return a function that executes the statement for all panels of a history and both kinds."""
+    ask: Callable[[Sequence[object]], list[RawRow]]
+    parameters: list[object]
     if location.file:
         statement = _SQLITE.format(panels=", ".join("?" * history.panels))
-        return _prepare_sqlite(location, statement, [*history.panel_ids, instant], closing)
-    return _prepare_postgresql(location, _POSTGRESQL, [history.panel_ids, instant], closing)
+        ask, parameters = _prepare_sqlite(location, statement, closing), [*history.panel_ids, instant]
+    else:
+        ask, parameters = _prepare_postgresql(location, _POSTGRESQL, closing), [history.panel_ids, instant]
+    return lambda: ask(parameters)
+
+
+def prepare_field_look_up(
+    location: RegistryLocation, history: History, closing: ExitStack
+) -> Callable[[int], list[RawRow]]:
+    """Return a function that executes the field's statement at an instant, for all panels and both kinds."""
+    if location.file:
+        statement = _FIELD_SQLITE.format(panels=", ".join("?" * history.panels))
+        ask = _prepare_sqlite(location, statement, closing)
+        return lambda instant: ask([*history.panel_ids, instant])
+    ask = _prepare_postgresql(location, _FIELD_POSTGRESQL, closing)
+    return lambda instant: ask([history.panel_ids, instant])
 
 
 def prepare_raw_ranges(
@@ -65,8 +94,10 @@ def prepare_raw_ranges(
 ) -> Callable[[], list[RawRow]]:
     """Return a function that executes the statement for all live ranges of one panel."""
     if location.file:
-        return _prepare_sqlite(location, _RANGES.format(place="?"), [panel], closing)
-    return _prepare_postgresql(location, _RANGES.format(place="%s"), [panel], closing)
+        ask = _prepare_sqlite(location, _RANGES.format(place="?"), closing)
+    else:
+        ask = _prepare_postgresql(location, _RANGES.format(place="%s"), closing)
+    return lambda: ask([panel])
 
 
 def to_raw_row(version: Version) -> RawRow:
@@ -90,20 +121,20 @@ def to_raw_row(version: Version) -> RawRow:
 
 
 def _prepare_sqlite(
-    location: RegistryLocation, statement: str, parameters: Sequence[object], closing: ExitStack
-) -> Callable[[], list[RawRow]]:
+    location: RegistryLocation, statement: str, closing: ExitStack
+) -> Callable[[Sequence[object]], list[RawRow]]:
     connection = sqlite3.connect(str(location.file), isolation_level=None)
     closing.callback(connection.close)
     cursor = connection.cursor()
-    return lambda: cursor.execute(statement, parameters).fetchall()
+    return lambda parameters: cursor.execute(statement, parameters).fetchall()
 
 
 def _prepare_postgresql(
-    location: RegistryLocation, statement: str, parameters: Sequence[object], closing: ExitStack
-) -> Callable[[], list[RawRow]]:
+    location: RegistryLocation, statement: str, closing: ExitStack
+) -> Callable[[Sequence[object]], list[RawRow]]:
     import psycopg
 
     connection = psycopg.connect(location.database, autocommit=True)
     closing.callback(connection.close)
     cursor = connection.cursor(binary=True)
-    return lambda: cursor.execute(statement, parameters, prepare=True).fetchall()
+    return lambda parameters: cursor.execute(statement, parameters, prepare=True).fetchall()

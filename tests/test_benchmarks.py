@@ -23,6 +23,7 @@ from benchmarks import (
     paging,
     proxies,
     reading,
+    scenario,
     serving,
     sharing,
     table,
@@ -48,6 +49,8 @@ SMALLEST = Scale(
     page_starts=3,
     worst_panels=3,
     worst_starts=2,
+    scenario_panels=2,
+    scenario_starts=3,
     modules=1,
     links=4,
     runs=3,
@@ -249,3 +252,10 @@ def test_results_are_the_same_after_a_round_trip_and_are_written_into_the_page(t
 def test_the_documentation_has_the_marks_for_the_table() -> None:
     page = Path(__file__).parent.parent / "docs" / "performance.md"
     assert page.read_text().count("<!-- table: begin -->") == 1
+
+
+@pytest.mark.slow
+def test_the_reference_scenario_is_measured_with_several_readers(bench: Bench) -> None:
+    rows = list(scenario.measure_scenario(bench))
+    assert [row.reach for row in rows] == [1.25, 1.25, 1.25, 1.05]
+    assert all(row.ratio and row.ours and row.baseline for row in rows)

@@ -27,7 +27,7 @@ def hint_live_index(
     """
     if as_of is not None:
         return query
-    not_in_index = versions.c.nonfinite_allowed.in_((True, False))
+    not_in_index = versions.c.nonfinite_allowed.in_((sa.true(), sa.false()))
     return query.with_hint(versions, "INDEXED BY uq_version_live", "sqlite").where(not_in_index)
 
 

@@ -5,24 +5,19 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from functools import cache
 from itertools import chain
-from typing import Any, NamedTuple
+from operator import itemgetter
+from typing import Any
 
 import sqlalchemy as sa
 
 from registry import detectors, schema
-from registry.database.planner import LIMIT_ONE, hint_live_index
+from registry.database.planner import LIMIT_ONE
 from registry.errors import NotValidError
 from registry.instants import Instant
-from registry.lookup.m_numbers import INSTANT, select_m_number
-from registry.lookup.revisions import RevisionRef, as_revision_ref, select_revision_number
-from registry.lookup.value_lists import is_listed, list_parameter
+from registry.lookup.revisions import RevisionRef, as_revision_ref
+from registry.lookup.valid_versions import looks_nearby, select_valid_versions
 from registry.lookup.values_table import values_table_parameters, values_table_template
-from registry.lookup.versions import (
-    build_live_version,
-    list_version_columns,
-    select_latest_start,
-    select_next_start,
-)
+from registry.lookup.versions import build_live_version
 from registry.records import Panel, Version
 
 ValidVersions = dict[tuple[str, str], Version]
@@ -31,8 +26,10 @@ ValidVersions = dict[tuple[str, str], Version]
 _PIECE_SIZE = 250  # with more at once PostgreSQL expects that reading a whole table pays
 _PAIR = schema.panel.c.identifier, schema.version.c.kind
 
-_RevisionNumber = sa.ScalarSelect[int] | None
-"""``None`` means the newest revision."""
+# How far around an instant starts are looked for at first, in microseconds; kept with each connection.
+_USUAL_WIDTH = "calreg_usual_width"
+_FIRST_WIDTH = 86_400_000_000
+_LARGEST_WIDTH = 36_525 * _FIRST_WIDTH
 
 
 def versions_at(
@@ -49,92 +46,25 @@ def versions_at(
     greatest start of that time.
     """
     as_of = as_revision_ref(as_of)
+    dialect = connection.dialect.name
     parameters: dict[str, Any] = {f"kind_{number}": kind for number, kind in enumerate(kinds)}
     parameters |= {"panels": list(panels), "instant": instant, **as_of.parameters}
-    query = _select_valid_versions(len(kinds), as_of.by, connection.dialect.name)
-    rows = connection.execute(query, parameters).all()
-    # By number: the order of the warnings in provenance documents.
-    valid = sorted((row for row in rows if row.id is not None), key=lambda row: row.id)
-    return {(row.identifier, row.kind): build_live_version(row, row.valid_to) for row in valid}
+    if looks_nearby(dialect, as_of.by):
+        width = connection.info.get(_USUAL_WIDTH, _FIRST_WIDTH)
+        parameters |= {"near_before": instant - width, "near_after": instant + width}
+    rows = connection.execute(select_valid_versions(len(kinds), as_of.by, dialect), parameters).all()
+    # By number, the first column: the order of the warnings in provenance documents.
+    valid = sorted((row for row in rows if row[0] is not None), key=itemgetter(0))
+    versions = [build_live_version(row, row[-1]) for row in valid]
+    _note_usual_width(connection, versions)
+    return {(version.panel, version.kind): version for version in versions}
 
 
-@cache
-def _select_valid_versions(kinds: int, revision_by: str, dialect: str) -> sa.Select[Any]:
-    """Return the statement: for each panel and kind one index probe for the last start at or before the instant."""
-    panel, constants = schema.panel, schema.constants
-    revision = select_revision_number(revision_by)
-    # Not a VALUES construct: SQLAlchemy would compile the statement anew for every look-up.
-    kind_rows = sa.union_all(
-        *(sa.select(sa.bindparam(f"kind_{number}", type_=sa.Text).label("kind")) for number in range(kinds))
-    ).subquery("kinds")
-    pairs = panel.join(kind_rows, sa.true())
-    if dialect == "postgresql":
-        probes = _join_lateral_probes(pairs, kind_rows, revision)
-    else:
-        probes = _join_scalar_probes(pairs, kind_rows, revision)
-    version = probes.version
-    query = (
-        sa.select(
-            *list_version_columns(version, select_m_number(panel.c.id, INSTANT, revision)),
-            select_next_start(revision, version, probes.latest_start).label("valid_to"),
-        )
-        .select_from(probes.joined)
-        .outerjoin(constants, constants.c.id == version.c.constants_id)
-        .where(is_listed(panel.c.identifier, list_parameter("panels", panel.c.identifier.type)))
-    )
-    return query if revision is None else query.where(panel.c.recorded_in <= revision)
-
-
-class _ProbeJoin(NamedTuple):
-    """Pairs of panel and kind joined with their valid version; as of a revision also their greatest start then."""
-
-    joined: sa.FromClause
-    version: sa.FromClause
-    latest_start: sa.ColumnElement[int | None] | None
-
-
-def _join_lateral_probes(
-    pairs: sa.FromClause, kind_rows: sa.Subquery, revision: _RevisionNumber
-) -> _ProbeJoin:
-    """Join with rows: PostgreSQL has LATERAL, and one plan serves any number of panels."""
-    latest_start: sa.ColumnElement[int | None] | None = None
-    if revision is not None:
-        latest = select_latest_start(schema.panel.c.id, kind_rows.c.kind, revision).lateral("latest")
-        pairs, latest_start = pairs.outerjoin(latest, sa.true()), latest.c.latest_start
-    version = _select_last_started(kind_rows, revision, latest_start).lateral("valid")
-    return _ProbeJoin(pairs.outerjoin(version, sa.true()), version, latest_start)
-
-
-def _join_scalar_probes(
-    pairs: sa.FromClause, kind_rows: sa.Subquery, revision: _RevisionNumber
-) -> _ProbeJoin:
-    """Join by number, for SQLite, which has no LATERAL."""
-    version, latest_start = schema.version, None
-    if revision is not None:
-        latest_start = select_latest_start(schema.panel.c.id, kind_rows.c.kind, revision).scalar_subquery()
-    last = _select_last_started(kind_rows, revision, latest_start)
-    number = last.with_only_columns(last.selected_columns.id).scalar_subquery()
-    return _ProbeJoin(pairs.outerjoin(version, version.c.id == number), version, latest_start)
-
-
-def _select_last_started(
-    kind_rows: sa.Subquery, revision: _RevisionNumber, latest_start: sa.ColumnElement[int | None] | None
-) -> sa.Select[Any]:
-    """Return the version of a panel and kind with the last start at or before the instant, and `latest_start`."""
-    panel, version = schema.panel, schema.version.alias("probe")
-    bound: sa.ColumnElement[Any] = INSTANT
-    if latest_start is not None:
-        # NULL where nothing was recorded yet: no start is at or before that.
-        bound = sa.case((bound < latest_start, bound), else_=latest_start)
-    query = (
-        sa.select(version)
-        .where(version.c.panel_id == panel.c.id, version.c.kind == kind_rows.c.kind)
-        .where(version.c.valid_from <= bound, schema.live_condition(version, revision))
-        .order_by(version.c.valid_from.desc())
-        .limit(LIMIT_ONE)
-        .correlate_except(version)
-    )
-    return hint_live_index(query, version, revision)
+def _note_usual_width(connection: sa.Connection, versions: Sequence[Version]) -> None:
+    """Keep with the connection how long the longest range of an answer is: the next one will have such ranges, too."""
+    widths = [version.valid_to - version.valid_from for version in versions if version.valid_to is not None]
+    if widths:
+        connection.info[_USUAL_WIDTH] = min(max(widths), _LARGEST_WIDTH)
 
 
 def describe_missing(
