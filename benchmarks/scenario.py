@@ -60,8 +60,9 @@ def _measure_on(bench: Bench, known: LoadedHistory) -> Iterator[Row]:
             seconds = bench.time(tasks, 7)
         ours[readers] = seconds["ours"]
         work = f"{types} types of {ranges} ranges, {readers} reader{'s' * (readers > 1)}"
-        # The goal is 0.8 of the bare statement's answers a second.
-        yield make_timed_row(work, seconds, database=known.dialect, reach=1 / 0.8)
+        # The goal is 0.8 of the bare statement's answers a second, on a server.
+        reach = 1 / 0.8 if known.dialect == "postgresql" else None
+        yield make_timed_row(work, seconds, database=known.dialect, reach=reach)
     fewer, most = _READERS[-2:]
     yield make_timed_row(
         f"{most} readers of it, against {fewer}",

@@ -257,5 +257,5 @@ def test_the_documentation_has_the_marks_for_the_table() -> None:
 @pytest.mark.slow
 def test_the_reference_scenario_is_measured_with_several_readers(bench: Bench) -> None:
     rows = list(scenario.measure_scenario(bench))
-    assert [row.reach for row in rows] == [1.25, 1.25, 1.25, 1.05]
+    assert [row.reach for row in rows] == [None, None, None, 1.05]
     assert all(row.ratio and row.ours and row.baseline for row in rows)
