@@ -16,7 +16,7 @@ from registry.database.engine import make_engine
 from registry.errors import NotFoundError, NotValidError
 from registry.instants import parse_instant
 from registry.lookup.runs import _select_run, list_configurations
-from registry.lookup.validity import _select_valid_versions
+from registry.lookup.valid_versions import select_valid_versions
 from registry.registration.planning import VersionStatement
 from registry.registration.versions import record_versions
 from testing.panels import PANEL_A, PANEL_B, write_panel_folder
@@ -150,7 +150,7 @@ def test_sqlite_finds_live_versions_in_their_own_index_and_others_in_the_coverin
             rows = connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {text}").all()
         return [row[3] for row in rows if any(name in row[3] for name in ("probe", "later", "last_recorded"))]
 
-    newest, earlier = (plan(_select_valid_versions(1, known, "sqlite")) for known in ("newest", "number"))
+    newest, earlier = (plan(select_valid_versions(1, known, "sqlite")) for known in ("newest", "number"))
     engine.dispose()
     assert len(newest) == 2
     assert all("INDEX uq_version_live" in line for line in newest)

@@ -13,7 +13,7 @@ import sqlalchemy as sa
 from registry import detectors, schema
 from registry.database.planner import LIMIT_ONE
 from registry.errors import NotValidError
-from registry.instants import Instant
+from registry.instants import BEGINNING, LATEST, Instant
 from registry.lookup.revisions import RevisionRef, as_revision_ref
 from registry.lookup.valid_versions import looks_nearby, select_valid_versions
 from registry.lookup.values_table import values_table_parameters, values_table_template
@@ -51,7 +51,8 @@ def versions_at(
     parameters |= {"panels": list(panels), "instant": instant, **as_of.parameters}
     if looks_nearby(dialect, as_of.by):
         width = connection.info.get(_USUAL_WIDTH, _FIRST_WIDTH)
-        parameters |= {"near_before": instant - width, "near_after": instant + width}
+        parameters["near_before"] = max(instant - width, BEGINNING)
+        parameters["near_after"] = min(instant + width, LATEST)
     rows = connection.execute(select_valid_versions(len(kinds), as_of.by, dialect), parameters).all()
     # By number, the first column: the order of the warnings in provenance documents.
     valid = sorted((row for row in rows if row[0] is not None), key=itemgetter(0))
