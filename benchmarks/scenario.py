@@ -114,12 +114,12 @@ def _run_readers(
 
 
 def _start_reader(stack: ExitStack, *arguments: Any) -> Connection:
-    here, there = _CONTEXT.Pipe()
-    process = _CONTEXT.Process(target=_read, args=(there, *arguments), daemon=True)
+    question_end, answer_end = _CONTEXT.Pipe()
+    process = _CONTEXT.Process(target=_read, args=(answer_end, *arguments), daemon=True)
     process.start()
     stack.callback(process.join)
-    stack.callback(here.send, False)  # called first, and ends it
-    return here
+    stack.callback(question_end.send, False)  # called first, and ends it
+    return question_end
 
 
 def _read(
