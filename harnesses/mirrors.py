@@ -19,10 +19,11 @@ from harnesses.rows import read_rows
 from registry import schema
 from registry.api.mirrors import mirror_registry
 from registry.database.engine import make_engine, read_transaction
-from registry.errors import RegistryError, UnavailableError
+from registry.errors import RegistryError, SchemaError, UnavailableError
 from registry.heads import HeadFile, StoreHead
 from testing.registries import RegistryFactory, RegistryLocation
 
+_NOT_THERE_YET = ("there is no database", "holds no registry yet", "not finished")
 _MAX_SECONDS = 2.0  # of a process that follows, until it is killed
 
 
@@ -77,8 +78,11 @@ def run_follower(upstream: RegistryLocation, mirror: RegistryLocation, file: Pat
     while True:
         try:
             follow(upstream, mirror)
-        except UnavailableError as error:  # of a mirror that is followed itself and not there yet
-            if "there is no" not in str(error) and "not finished" not in str(error):
+        except (
+            SchemaError,
+            UnavailableError,
+        ) as error:  # of a mirror that is followed itself and is being made
+            if not any(words in str(error) for words in _NOT_THERE_YET):
                 _add_line(file, error)
         except Exception as error:  # noqa: BLE001 - any other error is a finding
             _add_line(file, error)

@@ -152,7 +152,7 @@ def test_a_command_that_is_killed_while_it_writes_into_a_bucket_leaves_nothing_h
 @pytest.mark.exhaustive
 @pytest.mark.slow
 def test_writers_into_a_bucket_and_mirrors_that_are_killed_lose_nothing(
-    bucket_server: BucketServer, small_panels: None, tmp_path: Path
+    bucket_server: BucketServer, tmp_path: Path
 ) -> None:
     with RegistryFactory(tmp_path, bucket=bucket_server, prefix=tmp_path.name) as factory:
         result = run_writers(factory, "sqlite", Plan(2, 5, 1, 2, 0, 1, mirrors=2))
