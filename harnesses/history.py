@@ -9,7 +9,7 @@ from registry.api import Registry, create_registry
 from registry.authorship import build_signature
 from registry.database.transactions import Database
 from registry.heads import HeadFile
-from testing.panels import NEW_A, PANEL_A, PANEL_B, PANEL_C, SOURCE, write_panel_folder
+from testing.panels import NEW_A, PANEL_A, PANEL_B, PANEL_C, SHORT_NAME, SOURCE, write_panel_folder
 from testing.registries import RegistryFactory, RegistryLocation
 
 EXPERIMENT = "xcs1"
@@ -82,7 +82,9 @@ def _export(registry: Registry, material: Path) -> None:
     registry.export(PANEL_A, material / "npy", at=_YEARS[1])
     registry.export(f"exp={EXPERIMENT}:run=2", material / "hdf5", source=SOURCE, format="hdf5")
     registry.export(f"exp={EXPERIMENT}:run=1", material / "psana", source=SOURCE, format="psana")
-    registry.export("exp=mfx2:run=1", material / "lcls2", source=SOURCE, format="lcls2")
+    registry.export(
+        "exp=mfx2:run=1", material / "lcls2", source=SOURCE, format="lcls2", short_name=SHORT_NAME
+    )
     registry.deploy(EXPERIMENT, material / "calib")
 
 

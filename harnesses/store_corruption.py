@@ -17,7 +17,7 @@ from registry.api.export_verification import verify_export
 from registry.api.replays import replay
 from registry.detectors import find_panel_type
 from registry.errors import CorruptionError, RegistryError
-from testing.panels import PANELS, write_panel_folder
+from testing.panels import PANELS, SHORT_NAME, SOURCE, write_panel_folder
 from testing.registries import RegistryFactory
 
 KINDS = ("gain", "offset")
@@ -149,9 +149,12 @@ def _list_reads(
 
 def _build_format_options(format_name: str) -> dict[str, Any]:
     """Return the further options that an export of a panel in this format needs."""
-    return (
-        {"source": "XcsEndstation.0:Jungfrau.0", "first_run": 1} if format_name in {"psana", "lcls2"} else {}
-    )
+    options: dict[str, Any] = {}
+    if format_name in {"psana", "lcls2"}:
+        options = {"source": SOURCE, "first_run": 1}
+    if format_name == "lcls2":
+        options |= {"experiment": "xcs1", "short_name": SHORT_NAME}
+    return options
 
 
 def _catch_refusal(read: Callable[[], object]) -> str | None:

@@ -27,7 +27,7 @@ from registry.heads import HeadFile, parse_head
 from registry.importers.gain_map_files import iterate_gain_maps
 from registry.provenance.prov_json import build_prov_json
 from registry.store import ContentStore
-from testing.panels import PANEL_A, SOURCE, use_small_panels, write_panel_folder
+from testing.panels import PANEL_A, SOURCE, name_detector, use_small_panels, write_panel_folder
 from testing.registries import RegistryLocation
 
 _DATASET = "exp=xcsls3716:run=631"
@@ -46,7 +46,7 @@ def _make_registry(folder: Path) -> RegistryLocation:
         registry.runs.add(_DATASET, begin=_AT)
         registry.detectors.configure("xcsls3716", SOURCE, PANEL_A, first_run=1)
         for name in ("npy", "psana", "lcls2", "hdf5"):
-            registry.export(_DATASET, location.folder / name, format=name)
+            registry.export(_DATASET, location.folder / name, format=name, **name_detector(name))
         registry.backup(location.folder / "backup")
     return location
 
