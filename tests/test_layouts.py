@@ -11,10 +11,9 @@ import pytest
 
 from registry.api import Registry
 from registry.detectors.epix10ka import GAIN_MODES
-from registry.detectors.jungfrau import JUNGFRAU
 from registry.errors import ConflictError, ImportHazardError, NotFoundError, RegistryError, RequestError
 from registry.importers.layouts.known import LAYOUTS
-from testing.layouts import STAMP, make_dark, write_lcls1_darks, write_lcls2_darks, write_text
+from testing.layouts import NORMAL, STAMP, make_dark, write_lcls1_darks, write_lcls2_darks, write_text
 from testing.panels import PANEL_A, PANEL_B
 from testing.registries import RegistryLocation
 from tests.cli import Calreg
@@ -239,12 +238,33 @@ def test_darks_of_the_other_detector_type_have_seven_gain_modes(
 def test_darks_of_high_gain_are_never_taken_for_the_usual_ones(registry: Registry, tmp_path: Path) -> None:
     modes = {0: "HighGain0", 1: "ForcedGain1", 2: "ForcedGain2"}
     write_lcls1_darks(tmp_path / "tree", PANEL_A, kinds=["rms"], modes=modes)
-    if any(kind.name == "rms/hg0" for kind in JUNGFRAU.kinds):
-        (version,) = registry.import_tree(tmp_path / "tree", layout="lcls1-darks").versions
-        assert version.kind == "rms/hg0"
-    else:
-        (hazard,) = hazards_of(registry, tmp_path / "tree", "lcls1-darks")
-        assert "are darks of another condition than rms, and rms/hg0 is not a kind of jungfrau" in hazard
+    (version,) = registry.import_tree(tmp_path / "tree", layout="lcls1-darks").versions
+    assert version.kind == "rms/hg0"
+
+
+@pytest.mark.parametrize(
+    ("modes", "kinds"),
+    [
+        ({0: "HighGain0", 1: "ForcedGain1"}, {"rms/hg0"}),
+        ({0: "Normal", 1: "ForcedGain1"}, {"rms"}),
+        ({0: "Normal", 1: "FixedGain1"}, {"rms/fixed"}),
+        ({1: "ForcedGain1", 2: "ForcedGain2"}, {"rms", "rms/hg0"}),
+        ({0: "HighGain0", 1: "FixedGain1", 2: "FixedGain2"}, {"rms/fixed", "rms/hg0"}),
+        ({0: "Normal", 1: "ForcedGain1", 2: "Strange2"}, {"rms", "rms/fixed", "rms/hg0"}),
+    ],
+)
+def test_darks_that_cannot_be_taken_leave_gaps_in_the_conditions_that_they_can_be_of(
+    registry: Registry, tmp_path: Path, modes: dict[int, str], kinds: set[str]
+) -> None:
+    fixed = {0: "Normal", 1: "FixedGain1", 2: "FixedGain2"}
+    high = {0: "HighGain0", 1: "ForcedGain1", 2: "ForcedGain2"}
+    for day, usual in enumerate((NORMAL, high, fixed), 10):
+        write_lcls1_darks(tmp_path / "tree", PANEL_A, f"202603{day}100203", ["rms"], usual, day)
+    registry.import_tree(tmp_path / "tree", layout="lcls1-darks")
+    write_lcls1_darks(tmp_path / "tree", PANEL_A, LATER, ["rms"], modes, 3)
+    outcome = registry.import_tree(tmp_path / "tree", layout="lcls1-darks", gap_bad=True)
+    assert {version.kind for version in outcome.versions if version.is_gap} == kinds
+    assert {start.cause for start in outcome.open_starts} <= {"bad"}
 
 
 def test_kinds_that_are_not_known_and_other_files_are_left_out_with_a_note(

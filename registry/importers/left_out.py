@@ -43,7 +43,15 @@ class LeftOutEntry:
 
     def explain(self, kind: str) -> tuple[SkipCause, str]:
         """Return why constants of this kind are left out: for its own sake, or for that of the whole entry."""
-        own = next((hazard for hazard in self.hazards if hazard.kind == kind), None)
+        own = next((hazard for hazard in self.hazards if hazard.kind == kind), None) or next(
+            # Files of which nobody knows the condition.
+            (
+                hazard
+                for hazard in self.hazards
+                if hazard.cause == "bad" and hazard.kind == kind.partition("/")[0]
+            ),
+            None,
+        )
         if own is None:
             own = next((hazard for hazard in self.hazards if hazard.kind is None), None)
         # Beside another kind that was withdrawn, this one was not.

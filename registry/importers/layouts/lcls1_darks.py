@@ -8,6 +8,7 @@ Jungfrau (lcls-psana/Detector, ``UtilsJungfrauCalib.py``), ``epix10ka_..._<kind>
 
 from __future__ import annotations
 
+import itertools
 import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -45,6 +46,15 @@ _GAIN_RANGES = {
     "FixedGain2": 2,
     "ForcedGain2": 2,
 }
+_CONDITIONS: dict[str, tuple[str | None, ...]] = {
+    "Normal": (None, "fixed"),
+    "HighGain0": ("hg0",),
+    "FixedGain1": ("fixed",),
+    "ForcedGain1": (None, "hg0"),
+    "FixedGain2": ("fixed",),
+    "ForcedGain2": (None, "hg0"),
+}
+"""The conditions of operation that a gain mode belongs to, None for the usual one."""
 _PLACES = ("", "panels", "jungfrau/panels", "epix10k/panels", "epix10ka/panels")
 
 
@@ -85,22 +95,14 @@ def _find_gain_range(detector: DetectorType, mode: str) -> int:
     return _GAIN_RANGES[name]
 
 
-def _find_condition(detector: DetectorType, modes: Sequence[str]) -> str | None:
-    """Return the condition of darks by the modes of their gain ranges; refuse a mixture.
-
-    That of ``FixedGain1`` and ``FixedGain2`` counts where the detector type tells it from the usual one.
-    """
+def _list_conditions(detector: DetectorType, modes: Sequence[str]) -> tuple[str | None, ...]:
+    """Return the conditions of which darks with these modes can be; all of every mode where they contradict."""
     if detector is EPIX10KA:
-        return None
-    names = [mode.partition("-")[2] for mode in modes]
-    fixed = [name for name in names if name.startswith("Fixed")]
-    tells_fixed = any(kind.name.endswith("/fixed") for kind in detector.kinds)
-    is_mixed = bool(fixed) and tells_fixed and (len(fixed) == 1 or names[0] == "HighGain0")
-    if is_mixed:
-        raise RequestError(f"{', '.join(names)} are darks of several conditions of operation")
-    if names[0] == "HighGain0":
-        return "hg0"
-    return "fixed" if fixed and tells_fixed else None
+        return (None,)
+    names = [name for mode in modes if (name := mode.partition("-")[2]) in _CONDITIONS]
+    of_modes = [_CONDITIONS[name] for name in names or _CONDITIONS]
+    common = [condition for condition in of_modes[0] if all(condition in others for others in of_modes)]
+    return tuple(common or dict.fromkeys(itertools.chain.from_iterable(of_modes)))
 
 
 def _list_absent(detector: DetectorType, kind: str) -> tuple[int, ...]:
@@ -109,5 +111,5 @@ def _list_absent(detector: DetectorType, kind: str) -> tuple[int, ...]:
 
 
 _RULE = FileRule(
-    ".dat", _NAME, _EXAMPLE, _find_kind, lambda _, folder: folder, _find_gain_range, _find_condition
+    ".dat", _NAME, _EXAMPLE, _find_kind, lambda _, folder: folder, _find_gain_range, _list_conditions
 )

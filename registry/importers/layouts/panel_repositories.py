@@ -47,9 +47,9 @@ class FileRule(NamedTuple):
         Returns the type that files of a folder have in their names.
     find_gain_range
         Returns the gain range of a mode of a type; raises a `RequestError` for one that is not known.
-    find_condition
-        Returns the condition of operation of a set of modes, in the order of the gain ranges, None for the usual one;
-        raises a `RequestError` for a mixture.
+    list_conditions
+        Returns the conditions of operation of which darks with these modes can be, None for the usual one; all that
+        there are where no mode is known. Of darks with all gain ranges that is one, or they are a mixture.
     """
 
     suffix: str
@@ -58,7 +58,14 @@ class FileRule(NamedTuple):
     find_kind: Callable[[DetectorType, str], Kind | None]
     find_type: Callable[[DetectorType, str], str]
     find_gain_range: Callable[[DetectorType, str], int]
-    find_condition: Callable[[DetectorType, Sequence[str]], str | None] = lambda *_: None
+    list_conditions: Callable[[DetectorType, Sequence[str]], tuple[str | None, ...]] = lambda *_: (None,)
+
+    def list_kinds(self, detector: DetectorType, kind: str, modes: Sequence[str]) -> tuple[str, ...]:
+        """Return the known kinds of which files of a kind with these modes can be, under all conditions."""
+        conditions = self.list_conditions(detector, modes)
+        names = [kind if condition is None else f"{kind}/{condition}" for condition in conditions]
+        known = {known.name for known in detector.kinds}
+        return tuple(name for name in names if name in known) or (kind,)
 
 
 class _PanelFile(NamedTuple):
@@ -131,7 +138,9 @@ class PanelRepository:
                 self._refuse_escape(item)
                 files = list_folder(Path(item.path), "a folder of files")
             except RegistryError as error:
-                self._add_hazard(name, error, panel, kind)
+                self._add_hazard(name, error, panel)
+                if kind is not None:
+                    self.content.tree.kinds[name] = self.rule.list_kinds(detector, kind.name, [])
                 continue
             if kind is None:
                 self.unknown_kinds[detector.name, item.name] += len(files)
@@ -147,11 +156,13 @@ class PanelRepository:
             self.other_files.append(name)
             return
         start: Instant | None = None
+        modes: list[str] = []
         try:
             self._refuse_escape(item)
             parts = self.rule.pattern.fullmatch(item.name)
             if parts is None:
                 raise RequestError(f"its name is not one like {self.rule.example}")
+            modes = [parts["mode"]]
             stamp = parse_stamp(parts["stamp"], self.context.timezone)
             start = refuse_unlikely(stamp, "a start of validity", any_time=self.context.any_time)
             expected = self.rule.find_type(detector, folder)
@@ -159,7 +170,8 @@ class PanelRepository:
                 raise RequestError(f"its name is that of {parts['type']}, in the folder of {expected}")
             gain_range = self.rule.find_gain_range(detector, parts["mode"])
         except RegistryError as error:
-            self._add_hazard(name, error, panel, kind, start)
+            self._add_hazard(name, error, panel, start)
+            self.content.tree.kinds[name] = self.rule.list_kinds(detector, kind.name, modes)
             return
         path = Path(item.path)
         content = ArrayFile(
@@ -168,13 +180,9 @@ class PanelRepository:
         home = Path(name).parent.parent.as_posix()
         self.files.append(_PanelFile(content, panel, gain_range, parts["mode"], start, parts["run"], home))
 
-    def _add_hazard(
-        self, name: str, error: RegistryError, panel: str, kind: Kind | None, start: Instant | None = None
-    ) -> None:
+    def _add_hazard(self, name: str, error: RegistryError, panel: str, start: Instant | None = None) -> None:
         self.content.tree.hazards.append(Hazard(name, error.message, remedy=error.remedy))
         self.content.tree.unread[name] = panel, start
-        if kind is not None:
-            self.content.tree.kinds[name] = (kind.name,)
 
     def build_entries(
         self, absent: Callable[[DetectorType, str], Iterable[int]] = lambda *_: ()
@@ -206,7 +214,8 @@ class PanelRepository:
         files = [file for of_kind in by_kind.values() for file in of_kind]
         runs = list(dict.fromkeys(file.run for file in files))
         name = f"{files[0].folder}/*/{runs[0]}*"
-        problems = list(_list_problems(files[0].file.detector, by_kind))
+        detector = files[0].file.detector
+        problems = list(_list_problems(detector, by_kind))
         constants: dict[str, tuple[PartOfFile, ...]] = {}
         for kind, of_kind in () if problems else by_kind.items():
             try:
@@ -222,7 +231,11 @@ class PanelRepository:
             tree = self.content.tree
             tree.hazards += [Hazard(name, reason, kind=kind) for kind, reason in problems]
             tree.unread[name] = panel, start
-            tree.kinds[name] = tuple(by_kind)
+            tree.kinds[name] = tuple(
+                possible
+                for kind, of_kind in by_kind.items()
+                for possible in self.rule.list_kinds(detector, kind, [file.mode for file in of_kind])
+            )
             return
         self.content.entries.append(LayoutEntry(name, panel, start, constants))
 
@@ -230,7 +243,10 @@ class PanelRepository:
         """Return the kind of files, in the order of the gain ranges, under their condition, and their arrays."""
         detector, kind = files[0].file.detector, files[0].file.kind
         modes = [file.mode for file in files]
-        condition = self.rule.find_condition(detector, modes)
+        conditions = self.rule.list_conditions(detector, modes)
+        if len(conditions) > 1:
+            raise RequestError(f"{', '.join(modes)} are darks of several conditions of operation")
+        (condition,) = conditions
         if condition is None:
             return kind.name, tuple(PartOfFile(file.file, 0) for file in files)
         name = f"{kind.name}/{condition}"
