@@ -135,6 +135,25 @@ def test_a_panel_has_the_constants_that_the_framework_takes_from_the_start_of_a_
     assert any("4-end.data is hidden by other files in all recorded runs" in note for note in outcome.notes)
 
 
+@pytest.mark.sqlite_suffices
+@pytest.mark.parametrize(
+    ("begins", "sentence"),
+    [
+        ({5: TIMES[10], 8: TIMES[5], 9: TIMES[12]}, "run 9 of xcs1 starts at 2020-01-12T00:00:00Z, where"),
+        ({5: TIMES[10], 8: TIMES[10]}, "would have pedestals of 8-end.data in it, not of 5-7.data"),
+    ],
+)
+def test_runs_that_do_not_start_in_the_order_of_their_numbers_are_refused(
+    registry: Registry, tmp_path: Path, begins: dict[int, str], sentence: str
+) -> None:
+    registry.detectors.configure("xcs1", SOURCE, DETECTOR, first_run=1)
+    for number, begin in begins.items():
+        registry.runs.add(f"exp=xcs1:run={number}", begin=begin)
+    for name, seed in (("5-7", 0), ("8-end", 2)):
+        write_array(tmp_path / HOME / "pedestals" / f"{name}.data", array_of("pedestals", seed, seed + 1))
+    assert sentence in hazards_of(registry, tmp_path, "psana")
+
+
 def test_where_the_framework_finds_nothing_any_more_there_is_a_gap(
     registry: Registry, tmp_path: Path
 ) -> None:
@@ -382,3 +401,28 @@ def test_a_store_that_cannot_be_read_is_named(registry: Registry, tmp_path: Path
     assert "'XcsEndstation.0-Jungfrau.0' is not a panel Id" in hazards
     assert "has the shape (3, 2, 4, 6); (3, 1, 4, 6) is that of the detector Id" in hazards
     assert "is not HDF5, or damaged" in hazards
+
+
+@pytest.mark.sqlite_suffices
+def test_times_and_numbers_of_a_store_that_cannot_be_are_named(registry: Registry, tmp_path: Path) -> None:
+    h5py = pytest.importorskip("h5py")
+    nan = write_store(tmp_path / f"jungfrau-{PANEL_A}.h5", {(BEGIN, "end"): [0]})
+    twice = write_store(tmp_path / f"jungfrau-{PANEL_B}.h5", {(BEGIN, "end"): [0, 2]})
+    same = write_store(tmp_path / f"jungfrau-{DETECTOR}.h5", {(BEGIN, "end"): [0], (BEGIN + 1, "end"): [2]})
+    write_store(
+        tmp_path / "jungfrau" / f"jungfrau-{DETECTOR}.h5", {(BEGIN + DAY, BEGIN): [0], (BEGIN, "end"): [0]}
+    )
+    with h5py.File(nan, "r+") as file:
+        file["pedestals"][f"{BEGIN:.0f}-end"]["begin"][0] = float("nan")
+        del file["pedestals"][f"{BEGIN:.0f}-end"]["v0001"]["data"]
+        shape = (3, 1, 4, 6)
+        file["pedestals"][f"{BEGIN:.0f}-end"]["v0001"].create_dataset("data", data=np.zeros(shape))
+    with h5py.File(twice, "r+") as file:
+        file["pedestals"][f"{BEGIN:.0f}-end"]["v0002"]["version"][0] = 1
+    with h5py.File(same, "r+") as file:
+        file["pedestals"][f"{BEGIN + 1:.0f}-end"]["begin"][0] = BEGIN
+    hazards = hazards_of(registry, tmp_path, "dcs")
+    assert "nan seconds after 1970 is no time" in hazards
+    assert "has version 1 twice: which of them is meant?" in hazards
+    assert "pedestals has one range of times twice" in hazards
+    assert "ends at 2020-01-01T00:00:00Z, before its begin 2020-01-02T00:00:00Z" in hazards

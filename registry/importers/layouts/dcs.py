@@ -9,6 +9,7 @@ The panels are those of the detector Id in the name, in its order.
 
 from __future__ import annotations
 
+import math
 from collections import defaultdict
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -93,6 +94,8 @@ def _read_store(
                 )
                 continue
             ranges = list(_list_ranges(group, path, name, detector, kind, len(panels)))
+            if len({(row.begin, row.end) for row in ranges}) < len(ranges):
+                raise ArrayError(f"{key} has one range of times twice: which of them is meant?", path=name)
             for start, state in _list_changes(ranges):
                 refuse_unlikely(start, "a start of validity", any_time=context.any_time)
                 states[start][kind.name] = state
@@ -124,12 +127,7 @@ def _list_ranges(
             raise ArrayError(f"{where} has no begin: it is not a range", path=name)
         if end not in ("end", None) and not isinstance(end, float):
             raise ArrayError(f"{where} has an end that is not a time: {quote(str(end))}", path=name)
-        versions = {
-            number: version
-            for version in item
-            if _get_group(item, version) is not None
-            and isinstance(number := _get_value(item[version], "version"), int)
-        }
+        versions = _find_versions(item, where, name)
         wanted = _get_value(item, "versdef") or max(versions, default=0)
         if not isinstance(wanted, int) or wanted not in versions:
             raise ArrayError(f"{where} has no version {quote(str(wanted))}", path=name)
@@ -143,7 +141,21 @@ def _list_ranges(
             )
         gain_ranges = {place: place // count for place in range(count * detector.gain_ranges)}
         file = ArrayFile(name, path, detector, kind, gain_ranges, partial(_read_arrays, path, data_path))
-        yield _Range(_read_seconds(begin), _read_seconds(end) if isinstance(end, float) else None, file)
+        row = _Range(_read_seconds(begin), _read_seconds(end) if isinstance(end, float) else None, file)
+        if row.end is not None and row.end < row.begin:
+            raise ArrayError(f"{where} ends at {row.end}, before its begin {row.begin}", path=name)
+        yield row
+
+
+def _find_versions(group: h5py.Group, where: str, name: str) -> dict[int, str]:
+    """Return the names of the versions of a range by their numbers; refuse one number twice."""
+    versions: dict[int, str] = {}
+    for key in group:
+        version = _get_group(group, key)
+        number = None if version is None else _get_value(version, "version")
+        if isinstance(number, int) and versions.setdefault(number, key) != key:
+            raise ArrayError(f"{where} has version {number} twice: which of them is meant?", path=name)
+    return versions
 
 
 def _list_changes(ranges: list[_Range]) -> Iterator[tuple[Instant, ArrayFile | None]]:
@@ -160,6 +172,8 @@ def _list_changes(ranges: list[_Range]) -> Iterator[tuple[Instant, ArrayFile | N
 
 
 def _read_seconds(seconds: float) -> Instant:
+    if not math.isfinite(seconds):
+        raise ArrayError(f"{seconds} seconds after 1970 is no time", seconds=str(seconds))
     return instant_from_epoch(Decimal(repr(seconds)))
 
 

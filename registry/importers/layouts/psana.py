@@ -9,6 +9,7 @@ valid; where it finds none any more, nothing is: a gap.
 from __future__ import annotations
 
 import re
+from bisect import bisect_right
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -165,6 +166,7 @@ class _Source:
                     self.changes[panel, start][kind.name] = state
                     self.runs[start] = run.run
                     states[panel], starts[panel] = state, start
+        self._refuse_disorder(kind, recorded, chosen)
         for panel, state in states.items():
             if state is not None and state[0].last_run < MAX_RUN:
                 reason = (
@@ -172,6 +174,29 @@ class _Source:
                     f" {self.context.experiment} is recorded: when its constants end is not known"
                 )
                 self.changes[panel, starts[panel]][kind.name] = state[0].fail(reason), state[1]
+
+    def _refuse_disorder(
+        self, kind: Kind, recorded: Sequence[KnownRun], chosen: Mapping[int, str | None]
+    ) -> None:
+        """Refuse starts by which a run would have the constants of another file, or of another place in its file."""
+        starts: defaultdict[str, list[Instant]] = defaultdict(list)
+        states: defaultdict[str, list[_State]] = defaultdict(list)
+        for panel, start in sorted(self.changes):
+            if kind.name in self.changes[panel, start]:
+                starts[panel].append(start)
+                states[panel].append(self.changes[panel, start][kind.name])
+        for run in recorded:
+            for position, panel in enumerate(run.panels if run.begin is not None else ()):
+                place = bisect_right(starts[panel], run.begin or 0)
+                state = states[panel][place - 1] if place else None
+                found = (Path(state[0].file.name).name, state[1]) if state else None
+                name = chosen[run.run]
+                if found != ((name, position) if name else None):
+                    raise RequestError(
+                        f"run {run.run} of {self.context.experiment} starts at {run.begin}, where the order of the runs"
+                        f" is not that of their numbers: {panel} would have {kind.name} of"
+                        f" {found[0] if found else 'no file'} in it, not of {name or 'no file'}"
+                    )
 
     def _note_odd_names(self, folder: Path, names: Sequence[str]) -> None:
         for name in names:
