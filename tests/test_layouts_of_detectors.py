@@ -15,7 +15,7 @@ from registry.errors import ImportHazardError, RequestError
 from registry.exporters.text import build_header
 from registry.records import Version
 from testing.layouts import make_dark
-from testing.panels import PANEL_A, PANEL_B, SOURCE, make_panel_array, write_panel_folder
+from testing.panels import PANEL_A, PANEL_B, PANEL_C, SOURCE, make_panel_array, write_panel_folder
 from tests.cli import Calreg
 from tests.refusals import assert_refused
 
@@ -422,7 +422,7 @@ def test_times_and_numbers_of_a_store_that_cannot_be_are_named(registry: Registr
     with h5py.File(same, "r+") as file:
         file["pedestals"][f"{BEGIN + 1:.0f}-end"]["begin"][0] = BEGIN
     hazards = hazards_of(registry, tmp_path, "dcs")
-    assert "nan seconds after 1970 is no time" in hazards
+    assert "nan seconds after 1970 are not a time" in hazards
     assert "has version 1 twice: which of them is meant?" in hazards
     assert "pedestals has one range of times twice" in hazards
     assert "ends at 2020-01-01T00:00:00Z, before its begin 2020-01-02T00:00:00Z" in hazards

@@ -173,7 +173,7 @@ def _list_changes(ranges: list[_Range]) -> Iterator[tuple[Instant, ArrayFile | N
 
 def _read_seconds(seconds: float) -> Instant:
     if not math.isfinite(seconds):
-        raise ArrayError(f"{seconds} seconds after 1970 is no time", seconds=str(seconds))
+        raise ArrayError(f"{seconds} seconds after 1970 are not a time", seconds=str(seconds))
     return instant_from_epoch(Decimal(repr(seconds)))
 
 

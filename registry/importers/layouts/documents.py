@@ -13,6 +13,7 @@ that of the recorded run.
 from __future__ import annotations
 
 import math
+import re
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -235,8 +236,13 @@ def _get_text(document: Mapping[str, Any], key: str) -> str:
 
 
 def _get_number(document: Mapping[str, Any], key: str) -> int | None:
+    """Return an integer, also one that is written as a text; refuse what is none."""
     value = document.get(key)
-    return value if isinstance(value, int) and not isinstance(value, bool) else None
+    if isinstance(value, str) and re.fullmatch(r"[0-9]{1,18}", value, re.ASCII):
+        return int(value)
+    if value is None or (isinstance(value, int) and not isinstance(value, bool)):
+        return value
+    raise RequestError(f"its {key} is {quote(str(value))}, which is not an integer")
 
 
 def _find_prefix(document: Mapping[str, Any]) -> str:
@@ -258,10 +264,16 @@ def _refuse_end(document: Mapping[str, Any]) -> None:
 def _find_segments(document: Mapping[str, Any], detector: DetectorType, count: int) -> dict[str, int]:
     """Return the segment of each panel in an array of so many segments."""
     identifiers, numbers = document.get("segment_ids"), document.get("segment_inds")
+    long_name = _get_text(document, "longname") or _get_text(document, "detector")
     if isinstance(identifiers, list) and identifiers:
         panels = [parse_panel_id(text).text for text in identifiers if isinstance(text, str)]
+        if _get_text(document, "longname") and set(parse_detector_id(long_name)) != set(panels):
+            raise RequestError(
+                f"its longname and its segment_ids are of different panels: {quote(long_name)}, {shorten(panels)}"
+            )
+    elif identifiers:
+        raise RequestError(f"its segment_ids are not a list: {quote(str(identifiers))}")
     else:
-        long_name = _get_text(document, "longname") or _get_text(document, "detector")
         panels = parse_detector_id(long_name)
         identifiers = panels
     if len(set(panels)) != len(identifiers) or not all(
@@ -286,8 +298,10 @@ def _read_time(document: Mapping[str, Any]) -> Instant:
     """Return the time that is stated as a text with its offset, as seconds since 1970, or both."""
     stamp, seconds = _get_text(document, "time_stamp"), document.get("time_sec")
     times = [parse_iso(stamp)] if stamp else []
-    if isinstance(seconds, int | float) and not isinstance(seconds, bool) and math.isfinite(seconds):
+    if isinstance(seconds, float) and math.isfinite(seconds):
         times.append(instant_from_epoch(math.floor(seconds)))
+    elif (whole := _get_number(document, "time_sec")) is not None:
+        times.append(instant_from_epoch(whole))
     if not times:
         raise InstantError("it has neither time_stamp nor time_sec: its start is not known")
     if len({time // 1_000_000 for time in times}) > 1:

@@ -189,13 +189,13 @@ class _Source:
             for position, panel in enumerate(run.panels if run.begin is not None else ()):
                 place = bisect_right(starts[panel], run.begin or 0)
                 state = states[panel][place - 1] if place else None
-                found = (Path(state[0].file.name).name, state[1]) if state else None
+                other = (Path(state[0].file.name).name, state[1]) if state else None
                 name = chosen[run.run]
-                if found != ((name, position) if name else None):
+                if other != ((name, position) if name else None):
                     raise RequestError(
                         f"run {run.run} of {self.context.experiment} starts at {run.begin}, where the order of the runs"
                         f" is not that of their numbers: {panel} would have {kind.name} of"
-                        f" {found[0] if found else 'no file'} in it, not of {name or 'no file'}"
+                        f" {other[0] if other else 'no file'} in it, not of {name or 'no file'}"
                     )
 
     def _note_odd_names(self, folder: Path, names: Sequence[str]) -> None:
