@@ -297,6 +297,18 @@ DOCUMENTS: dict[str, tuple[dict[str, Any], str]] = {
     "no time": ({"time_sec": ..., "time_stamp": ...}, "it has neither time_stamp nor time_sec"),
     "two times": ({"time_sec": 1773680524}, "its time_stamp is 2026-03-16T17:02:03Z, and its time_sec"),
     "a time without an offset": ({"time_stamp": "2026-03-16T10:02:03"}, "has no UTC offset"),
+    "a run that is not a number": ({"run": 70.0}, "its run is '70.0', which is not an integer"),
+    "a run as a text": ({"run": "60"}, "the start of run 60 is not recorded"),
+    "seconds as a text": (
+        {"time_sec": "1773680524"},
+        "its time_stamp is 2026-03-16T17:02:03Z, and its time_sec",
+    ),
+    "seconds that are not": ({"time_sec": {"$numberDouble": "1.5"}}, "which is not an integer"),
+    "panels that are not a list": ({"segment_ids": PANEL_A}, "its segment_ids are not a list"),
+    "other panels in its long name": (
+        {"longname": f"jungfrau_{PANEL_A}_{PANEL_C}"},
+        "its longname and its segment_ids are of different panels",
+    ),
     "another shape": ({"data_shape": "(3, 4, 4, 6)"}, "has (3, 8, 4, 6)"),
 }
 

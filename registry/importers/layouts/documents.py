@@ -267,10 +267,6 @@ def _find_segments(document: Mapping[str, Any], detector: DetectorType, count: i
     long_name = _get_text(document, "longname") or _get_text(document, "detector")
     if isinstance(identifiers, list) and identifiers:
         panels = [parse_panel_id(text).text for text in identifiers if isinstance(text, str)]
-        if _get_text(document, "longname") and set(parse_detector_id(long_name)) != set(panels):
-            raise RequestError(
-                f"its longname and its segment_ids are of different panels: {quote(long_name)}, {shorten(panels)}"
-            )
     elif identifiers:
         raise RequestError(f"its segment_ids are not a list: {quote(str(identifiers))}")
     else:
@@ -280,6 +276,10 @@ def _find_segments(document: Mapping[str, Any], detector: DetectorType, count: i
         detector.panel_id_format.owns(panel) for panel in panels
     ):
         raise RequestError(f"its panels are not those of a {detector.name}, each once: {shorten(panels)}")
+    if _get_text(document, "longname") and set(parse_detector_id(long_name)) != set(panels):
+        raise RequestError(
+            f"its longname and its segment_ids are of different panels: {quote(long_name)}, {shorten(panels)}"
+        )
     if numbers is None and len(panels) == count:
         numbers = list(range(count))
     if (
