@@ -15,6 +15,7 @@ from harnesses.fuzz.target import Target, call_parser, decode_text
 from registry import detectors, identifiers, instants, settings
 from registry.cli.number_lists import parse_numbers
 from registry.database.engine import make_engine
+from registry.detectors import newer_names
 from registry.detectors.segments import complete_segments, format_segment_numbers, parse_segment_numbers
 from registry.detectors.sources import find_source_problem
 from registry.errors import RegistryError
@@ -35,6 +36,7 @@ _NAMES = [
     *("M068", "m0068", "gainMaps_M049_2018-02-13.bin", "xcsls3716", "XCSLS3716", "631", "2147483648"),
     *("exp=xcsls3716:run=631", "exp=:run=", "XcsEndstation.0:Jungfrau.0", "XcsEndstation.00:Jungfrau.01"),
 ]
+_NEWER_NAMES = ["jungfrau_000003", "jungfrau_0-0-0", "jungfrau_3", "epix10ka_000001", "jungfrau"]
 _INSTANTS = [
     *("20171025000000", "UTC|2017-10-25T00:00:00Z", "America/Los_Angeles|20171105013000", "beginning"),
     *(
@@ -90,6 +92,16 @@ def _feed_detector_id(_: Path, data: bytes) -> None:
     if panels is not None:
         joined = identifiers.join_detector_id(panels)
         assert text in {joined, f"{detectors.find_panel_type(panels[0]).name}_{joined}"}
+
+
+def _feed_newer_name(_: Path, data: bytes) -> None:
+    text = decode_text(data)
+    panels = _JUNGFRAU[:1] * 2
+    name = call_parser(lambda: newer_names.parse_short_name(text, "jungfrau", panels))
+    assert name is None or (name == text and newer_names.is_short_name(text, "jungfrau"))
+    brief = newer_names.find_own_short_name("jungfrau", ["0-0-0"])
+    assert call_parser(lambda: newer_names.parse_short_name(text, "jungfrau", ["0-0-0"])) in {None, brief}
+    assert newer_names.newer_source_error(text).message.isprintable()
 
 
 def _feed_name(_: Path, data: bytes) -> None:
@@ -219,6 +231,12 @@ TEXT_TARGETS = [
         _feed_detector_id,
         _text_seeds(["_".join(_JUNGFRAU[:1] * 2), "jungfrau_" + "_".join([*_JUNGFRAU, *_EPIX])], _JUNGFRAU),
         _TYPES,
+    ),
+    Target(
+        "newer-name",
+        _feed_newer_name,
+        _text_seeds(_NEWER_NAMES, _JUNGFRAU),
+        ("registry.detectors.newer_names",),
     ),
     Target("name", _feed_name, _text_seeds(_NAMES), ("registry.identifiers",)),
     Target("instant", _feed_instant, _text_seeds(_INSTANTS), ("registry.instants", "registry.timezones")),
