@@ -229,6 +229,8 @@ def test_a_panel_read_out_beside_one_of_the_directory_is_compared(
         (PANEL_C, "the directory has no link of this panel")
     }
     assert not any("of the registry have no link" in note for note in comparison.notes)
+    beside = "1 panel that the directory never had is compared in the runs beside panels of the directory"
+    assert f"{beside}, and in no others" in comparison.notes
 
 
 def test_a_panel_whose_links_are_all_gone_is_compared_still(imported: Registry, tree: Path) -> None:
@@ -237,6 +239,34 @@ def test_a_panel_whose_links_are_all_gone_is_compared_still(imported: Registry, 
     comparison = imported.compare_tree(tree)
     assert {(row.change, row.panel) for row in comparison.links} == {("removed", PANEL_B)}
     assert [choice.panel for run in comparison.runs for choice in run.choices] == [PANEL_B, PANEL_B]
+
+
+def test_a_panel_whose_link_is_gone_and_whose_constants_were_replaced_is_compared_still(
+    imported: Registry, tree: Path, modules: Path
+) -> None:
+    imported.detectors.configure("xcs2", SOURCE, PANEL_B, first_run=1)
+    imported.runs.add("exp=xcs2:run=1", begin="2017-06-01T00:00:00Z")
+    imported.versions.add(PANEL_B, modules / "M044", valid_from=T17, supersede=True, comment="measured anew")
+    (tree / B17).unlink()
+    comparison = imported.compare_tree(tree)
+    assert {(row.change, row.panel) for row in comparison.links} == {("added", PANEL_B)}
+    assert [choice.panel for run in comparison.runs for choice in run.choices] == [PANEL_B, PANEL_B]
+
+
+def test_a_panel_whose_only_link_has_a_stamp_that_is_none_is_compared(
+    imported: Registry, tree: Path, modules: Path
+) -> None:
+    imported.panels.add(PANEL_C)
+    imported.versions.add(PANEL_C, modules / "M044", valid_from=T17)
+    imported.detectors.configure("xcs2", SOURCE, PANEL_C, first_run=1)
+    imported.runs.add("exp=xcs2:run=1", begin="2017-06-01T00:00:00Z")
+    name = f"{PANEL_C}-never"
+    (tree / name).symlink_to("M044")
+    comparison = imported.compare_tree(tree)
+    (run,) = comparison.runs
+    assert {(choice.panel, choice.reason) for choice in run.choices} == {
+        (PANEL_C, f"{name!r} breaks the directory's look-up of every detector")
+    }
 
 
 def test_a_bad_tree_is_compared_as_far_as_it_can_be_and_nothing_is_recorded(

@@ -12,7 +12,9 @@ from registry.lookup.value_lists import is_listed
 
 
 def list_linked_panels(connection: sa.Connection, panels: Collection[str], revision: int) -> set[str]:
-    """Return those of the panels of which the source of a live version has the panel's Id in its path.
+    """Return those of the panels of which the source of a version has the panel's Id in its path.
+
+    Withdrawn ones count: what took the place of a link's constants does not make the panel another one.
 
     No index has the paths: all versions are read, one after the other, and not panel by panel.
     """
@@ -22,7 +24,7 @@ def list_linked_panels(connection: sa.Connection, panels: Collection[str], revis
         sa.select(panel.c.identifier)
         .distinct()
         .join(version, version.c.panel_id + 0 == panel.c.id)
-        .where(schema.live_condition(version, revision), find(version.c.source_path, panel.c.identifier) > 0)
+        .where(version.c.recorded_in <= revision, find(version.c.source_path, panel.c.identifier) > 0)
     )
     return set(connection.execute(query).scalars()).intersection(panels)
 
