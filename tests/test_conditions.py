@@ -9,7 +9,7 @@ import pytest
 from registry.api import Registry
 from registry.detectors import DETECTOR_TYPES, DetectorType
 from registry.errors import NotValidError, RequestError
-from testing.panels import PANEL_A, SOURCE, make_panel_array, write_panel_folder
+from testing.panels import PANEL_A, SOURCE, make_panel_array, name_detector, write_panel_folder
 from testing.registries import RegistryLocation
 from tests.cli import Calreg
 from tests.refusals import assert_refused
@@ -98,7 +98,9 @@ def test_what_is_known_under_a_condition_is_named_where_the_usual_ones_start_lat
 @pytest.mark.parametrize("name", ["psana", "lcls2"])
 def test_the_framework_gets_no_darks_under_a_condition(recorded: Registry, tmp_path: Path, name: str) -> None:
     with assert_refused(RequestError, "the analysis framework knows pedestals under no condition"):
-        recorded.export(DATASET, tmp_path / "out", types=["pedestals-hg0"], format=name)
+        recorded.export(
+            DATASET, tmp_path / "out", types=["pedestals-hg0"], format=name, **name_detector(name)
+        )
     with assert_refused(RequestError, "under no condition"):
         recorded.deploy("xcsls3716", tmp_path / "out", types=["pedestals-hg0"])
     assert not (tmp_path / "out").exists()
