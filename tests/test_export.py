@@ -381,8 +381,8 @@ def test_invalid_requests_are_refused(imported: Registry, tmp_path: Path) -> Non
         (RequestError, {"target": PANELS[0], "at": BEGIN, "source": SOURCE}, ()),
         (
             RequestError,
-            {"target": PANELS[0], "at": BEGIN, "types": ["pixel_gain", "pixel_mask"]},
-            ("pixel_mask", "jungfrau", "pixel_gain", "pixel_offset"),
+            {"target": PANELS[0], "at": BEGIN, "types": ["pixel_gain", "pixel_common_mode"]},
+            ("pixel_common_mode", "jungfrau", "pixel_gain", "pixel_offset"),
         ),
         (RequestError, {"target": PANELS[0], "at": BEGIN, "format": "root"}, ("root", "npy", "hdf5")),
         (RequestError, {"target": DATASET, "at": BEGIN}, (DATASET, SOURCE, "XcsEndstation.0:Jungfrau.1")),

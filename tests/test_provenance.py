@@ -431,7 +431,7 @@ def test_a_request_that_the_registry_refuses_or_an_unknown_revision_is_a_problem
         put("request", "at", value="once upon a time"): "'once upon a time'",
         put("request", "target", value="M068"): "M068",
         put("request", "target", value="\n"): r"'\n'",
-        put("request", "types", value=["pixel_mask"]): "'pixel_mask'",
+        put("request", "types", value=["pixel_common_mode"]): "'pixel_common_mode'",
         put("registry", "revision", value=1): PANEL_B,
         put("registry", "revision", value=10**30): "revisions",
     }

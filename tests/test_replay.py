@@ -327,7 +327,7 @@ EDITS: dict[str, tuple[Callable[[Values], object], type[RegistryError], dict[str
         {"missing": "pixel_gain"},
     ),
     "a type that is not known": (
-        lambda values: values["resolution"]["types"].append("pixel_mask"),
+        lambda values: values["resolution"]["types"].append("pixel_common_mode"),
         DocumentError,
         {},
     ),
