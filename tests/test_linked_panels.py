@@ -11,7 +11,7 @@ from testing.registries import RegistryLocation
 pytestmark = pytest.mark.small_panels
 
 
-def test_panels_are_known_by_the_links_that_live_versions_came_from(
+def test_panels_are_known_by_the_links_that_versions_came_from_withdrawn_ones_too(
     location: RegistryLocation, tmp_path: Path
 ) -> None:
     with location.open() as registry:
@@ -23,11 +23,11 @@ def test_panels_are_known_by_the_links_that_live_versions_came_from(
         registry.versions.withdraw(1, comment="wrong")
         with registry._backend.read_transaction() as view:
             panels = [PANEL_A, PANEL_B]
-            assert list_linked_panels(view.connection, panels, 4) == {PANEL_A}  # its offset is live still
+            assert list_linked_panels(view.connection, panels, 4) == {PANEL_A}
             assert list_linked_panels(view.connection, [PANEL_B], 4) == set()
         registry.versions.withdraw(2, comment="wrong, too")
         with registry._backend.read_transaction() as view:
-            assert list_linked_panels(view.connection, panels, 6) == set()
+            assert list_linked_panels(view.connection, panels, 6) == {PANEL_A}
             assert list_linked_panels(view.connection, panels, 5) == {PANEL_A}
 
 
