@@ -66,12 +66,20 @@ def iterate_text(value: Any, line_break: str = "\n") -> Iterator[str]:
 def _convert_outermost(value: Any) -> Any:
     """Return a record as a dict and a single value in JSON's types; what they contain stays as it is."""
     if isinstance(value, Struct):
-        return {name: getattr(value, name) for name in value.__struct_fields__}
+        fields = {name: getattr(value, name) for name in value.__struct_fields__}
+        return _omit_defaults(value, fields) if value.__struct_config__.omit_defaults else fields
     if isinstance(value, dict):
         return {str(name): item for name, item in value.items()}
     if isinstance(value, bytes):
         return base64.b64encode(value).decode()
     return encode_hook(value) if isinstance(value, Instant | Path) else value
+
+
+def _omit_defaults(record: Struct, fields: dict[str, Any]) -> dict[str, Any]:
+    """Return the fields that `msgspec` writes of such a record, too."""
+    optional = record.__struct_fields__[-len(record.__struct_defaults__) :]
+    defaults = dict(zip(optional, record.__struct_defaults__, strict=True))
+    return {name: value for name, value in fields.items() if name not in defaults or value != defaults[name]}
 
 
 def _is_list(value: Any) -> bool:
