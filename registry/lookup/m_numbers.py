@@ -5,6 +5,8 @@ The same rule as that of versions; it stands here alone, and whatever shows an M
 
 from __future__ import annotations
 
+from typing import Any
+
 import sqlalchemy as sa
 
 from registry import schema
@@ -26,8 +28,17 @@ def select_m_number(
     revision: int | sa.ColumnElement[int] | None,
 ) -> sa.Label[str | None]:
     """Return the column ``m_number``: what a panel bears at an instant. One probe, however many it has borne."""
+    return select_borne_alias(panel_id, instant, revision).scalar_subquery().label("m_number")
+
+
+def select_borne_alias(
+    panel_id: sa.ColumnElement[int],
+    instant: sa.ColumnElement[int],
+    revision: int | sa.ColumnElement[int] | None,
+) -> sa.Select[Any]:
+    """Return the same as a statement of its own, with one row or none."""
     alias = schema.alias.alias("borne")
-    query = (
+    return (
         sa.select(alias.c.m_number)
         .where(alias.c.panel_id == panel_id, alias.c.valid_from <= instant)
         .where(schema.live_condition(alias, revision))
@@ -35,4 +46,3 @@ def select_m_number(
         .limit(LIMIT_ONE)
         .correlate_except(alias)
     )
-    return query.scalar_subquery().label("m_number")

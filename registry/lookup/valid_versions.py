@@ -17,7 +17,7 @@ import sqlalchemy as sa
 
 from registry import schema
 from registry.database.planner import LIMIT_ONE, hint_live_index
-from registry.lookup.m_numbers import INSTANT, select_m_number
+from registry.lookup.m_numbers import INSTANT, select_borne_alias, select_m_number
 from registry.lookup.revisions import select_revision_number
 from registry.lookup.value_lists import is_listed, list_parameter
 from registry.lookup.versions import list_version_columns, select_latest_start, select_next_start
@@ -74,13 +74,13 @@ def looks_nearby(dialect: str, revision_by: str) -> bool:
 def _probe_nearby(kind_rows: sa.Subquery) -> _Probes:
     """Join with the live version nearby, else with any before; the M-number is looked up once for each panel."""
     panel, version, later = schema.panel, schema.version.alias("probe"), schema.version.alias("later")
-    borne = sa.select(select_m_number(panel.c.id, INSTANT, None)).lateral("borne")
-    pairs = panel.join(borne, sa.true()).join(kind_rows, sa.true())
+    borne = select_borne_alias(panel.c.id, INSTANT, None).lateral("borne_alias")
+    pairs = panel.outerjoin(borne, sa.true()).join(kind_rows, sa.true())
     near = _select_last(
         version, kind_rows, version.c.valid_from <= INSTANT, version.c.valid_from > NEAR_BEFORE
     )
     far = _select_last(version, kind_rows, version.c.valid_from <= NEAR_BEFORE)
-    valid = sa.union_all(near.subquery().select(), far.subquery().select()).limit(LIMIT_ONE).lateral("valid")
+    valid = sa.union_all(near, far).limit(LIMIT_ONE).lateral("valid")
     near_next = _select_first(
         later, kind_rows, later.c.valid_from > INSTANT, later.c.valid_from <= NEAR_AFTER
     )
