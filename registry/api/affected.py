@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from msgspec.structs import replace
 
 from registry.api.backend import Backend, ReadTransaction
-from registry.detectors import DETECTOR_TYPES, Kind
+from registry.detectors import DETECTOR_TYPES, Kind, find_base
 from registry.errors import RequestError
 from registry.identifiers import parse_experiment, quote
 from registry.lookup import outcomes
@@ -59,7 +59,7 @@ def _parse_kinds(kinds: Sequence[str] | None) -> tuple[str, ...]:
         raise RequestError(
             f"{quote(unknown[0])} is not a kind of constants; known: {', '.join(known)}", known=list(known)
         )
-    return tuple(kind for kind in known if (kind in kinds if kinds else "/" not in kind))
+    return tuple(kind for kind in known if (kind in kinds if kinds else find_base(kind) == kind))
 
 
 def _add_conditions(kinds: Sequence[str]) -> tuple[str, ...]:

@@ -25,12 +25,14 @@ def add_condition(
     """
     if condition is None:
         return kinds, types
+    from registry.detectors import name_kind, name_type
+
     if not kinds and not types:
         raise RequestError(
             f"the darks under the condition {condition} are of kinds of their own; no kind or type is named",
             condition=condition,
         )
     return (
-        kinds and [f"{kind}/{condition}" for kind in kinds],
-        types and [f"{name}-{condition}" for name in types],
+        kinds and [name_kind(kind, condition) for kind in kinds],
+        types and [name_type(name, condition) for name in types],
     )

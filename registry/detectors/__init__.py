@@ -5,7 +5,15 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 
-from registry.detectors.kinds import Condition, Kind, ZeroMeaning, refuse_conditions
+from registry.detectors.kinds import (
+    Condition,
+    Kind,
+    ZeroMeaning,
+    find_base,
+    name_kind,
+    name_type,
+    refuse_conditions,
+)
 from registry.detectors.known import DETECTOR_TYPES, find_detector_type, find_panel_type, find_source_type
 from registry.detectors.segments import (
     complete_segments,
@@ -32,6 +40,7 @@ __all__ = [
     "ZeroMeaning",
     "complete_segments",
     "describe_serial_numbers_held_twice",
+    "find_base",
     "find_default_segments",
     "find_detector_type",
     "find_panel_type",
@@ -39,6 +48,8 @@ __all__ = [
     "find_source_type",
     "format_segment_numbers",
     "list_whole_sizes",
+    "name_kind",
+    "name_type",
     "parse_detector_id",
     "parse_panel_id",
     "parse_segment_numbers",

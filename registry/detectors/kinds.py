@@ -106,7 +106,7 @@ class Kind:
     @property
     def base(self) -> str:
         """The name of the kind without its condition."""
-        return self.name.partition("/")[0]
+        return find_base(self.name)
 
     def possible_medians(self, gain_range: int) -> tuple[float, float]:
         """Return the smallest and the largest possible median of a gain range."""
@@ -165,6 +165,21 @@ def refuse_conditions(kinds: Iterable[Kind]) -> None:
             )
 
 
+def name_kind(base: str, condition: str | None) -> str:
+    """Return the name of a kind under a condition of operation, None for the usual one."""
+    return base if condition is None else f"{base}/{condition}"
+
+
+def name_type(base: str, condition: str) -> str:
+    """Return the name of the assembled array of a kind under a condition."""
+    return f"{base}-{condition}"
+
+
+def find_base(kind: str) -> str:
+    """Return the name of a kind without its condition."""
+    return kind.partition("/")[0]
+
+
 def add_conditions(kinds: Sequence[Kind], conditions: Sequence[Condition]) -> tuple[Kind, ...]:
     """Return the kinds, and after them those that depend on conditions, under each."""
     return (
@@ -172,8 +187,8 @@ def add_conditions(kinds: Sequence[Kind], conditions: Sequence[Condition]) -> tu
         *(
             replace(
                 kind,
-                name=f"{kind.name}/{condition.name}",
-                calibration_type=f"{kind.calibration_type}-{condition.name}",
+                name=name_kind(kind.name, condition.name),
+                calibration_type=name_type(kind.calibration_type, condition.name),
                 condition=condition.name,
             )
             for condition in conditions

@@ -9,6 +9,7 @@ from itertools import groupby
 from operator import attrgetter
 from pathlib import Path, PurePosixPath
 
+from registry.detectors import find_base
 from registry.detectors.jungfrau import JUNGFRAU
 from registry.errors import RegistryError
 from registry.files import list_folder
@@ -45,11 +46,7 @@ class LeftOutEntry:
         """Return why constants of this kind are left out: for its own sake, or for that of the whole entry."""
         own = next((hazard for hazard in self.hazards if hazard.kind == kind), None) or next(
             # Files of which nobody knows the condition.
-            (
-                hazard
-                for hazard in self.hazards
-                if hazard.cause == "bad" and hazard.kind == kind.partition("/")[0]
-            ),
+            (hazard for hazard in self.hazards if hazard.cause == "bad" and hazard.kind == find_base(kind)),
             None,
         )
         if own is None:

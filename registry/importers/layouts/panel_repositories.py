@@ -19,7 +19,7 @@ from typing import NamedTuple
 import numpy as np
 
 from registry.decimals import parse_table
-from registry.detectors import DETECTOR_TYPES, DetectorType, Kind
+from registry.detectors import DETECTOR_TYPES, DetectorType, Kind, name_kind
 from registry.errors import ArrayError, RegistryError, RequestError
 from registry.files import list_folder, read_bounded
 from registry.identifiers import format_count, quote, shorten
@@ -63,7 +63,7 @@ class FileRule(NamedTuple):
     def list_kinds(self, detector: DetectorType, kind: str, modes: Sequence[str]) -> tuple[str, ...]:
         """Return the known kinds of which files of a kind with these modes can be, under all conditions."""
         conditions = self.list_conditions(detector, modes)
-        names = [kind if condition is None else f"{kind}/{condition}" for condition in conditions]
+        names = [name_kind(kind, condition) for condition in conditions]
         known = {known.name for known in detector.kinds}
         return tuple(name for name in names if name in known) or (kind,)
 
@@ -249,7 +249,7 @@ class PanelRepository:
         (condition,) = conditions
         if condition is None:
             return kind.name, tuple(PartOfFile(file.file, 0) for file in files)
-        name = f"{kind.name}/{condition}"
+        name = name_kind(kind.name, condition)
         known = next((known for known in detector.kinds if known.name == name), None)
         if known is None:
             raise RequestError(
