@@ -21,7 +21,6 @@ from registry.database.refusals import name_database, translate_database_errors
 from registry.database.writability import refuse_state
 from registry.errors import UnavailableError
 from registry.permissions import refuse_lock_out, share_log_files
-from registry.schema.views import APPLICATION_ID
 from registry.settings import sqlite_file
 
 _BUSY_SECONDS = 60
@@ -197,6 +196,8 @@ def use_write_ahead_log(engine: sa.Engine, *, is_new: bool = False) -> None:
     connection = engine.raw_connection()  # PRAGMA journal_mode has no effect inside a transaction
     try:
         if is_new:
+            from registry.schema.views import APPLICATION_ID  # not loaded at start-up
+
             connection.cursor().execute(f"PRAGMA application_id = {APPLICATION_ID}")
         connection.cursor().execute("PRAGMA journal_mode = WAL")
     except sqlite3.OperationalError as error:

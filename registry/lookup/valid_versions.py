@@ -22,8 +22,8 @@ from registry.lookup.revisions import select_revision_number
 from registry.lookup.value_lists import is_listed, list_parameter
 from registry.lookup.versions import list_version_columns, select_latest_start, select_next_start
 
-NEAR_BEFORE: sa.BindParameter[int] = sa.bindparam("near_before", type_=sa.BigInteger)
-NEAR_AFTER: sa.BindParameter[int] = sa.bindparam("near_after", type_=sa.BigInteger)
+_NEAR_BEFORE: sa.BindParameter[int] = sa.bindparam("near_before", type_=sa.BigInteger)
+_NEAR_AFTER: sa.BindParameter[int] = sa.bindparam("near_after", type_=sa.BigInteger)
 
 _RevisionNumber = sa.ScalarSelect[int] | None
 """``None`` means the newest revision."""
@@ -42,8 +42,8 @@ class _Probes(NamedTuple):
 def select_valid_versions(kinds: int, revision_by: str, dialect: str) -> sa.Select[Any]:
     """Return the statement: `list_version_columns`, empty where nothing is valid, and the column ``valid_to``.
 
-    Its parameters are ``panels``, ``kind_0`` and so on, ``instant``, those of the
-    reference to a revision, and where `looks_nearby` the two bounds.
+    Its parameters are ``panels``, ``kind_0`` and so on, ``instant``, those of the reference to a revision, and where
+    it `looks_nearby` the two bounds.
     """
     panel, constants = schema.panel, schema.constants
     revision = select_revision_number(revision_by)
@@ -77,14 +77,14 @@ def _probe_nearby(kind_rows: sa.Subquery) -> _Probes:
     borne = select_borne_alias(panel.c.id, INSTANT, None).lateral("borne_alias")
     pairs = panel.outerjoin(borne, sa.true()).join(kind_rows, sa.true())
     near = _select_last(
-        version, kind_rows, version.c.valid_from <= INSTANT, version.c.valid_from > NEAR_BEFORE
+        version, kind_rows, version.c.valid_from <= INSTANT, version.c.valid_from > _NEAR_BEFORE
     )
-    far = _select_last(version, kind_rows, version.c.valid_from <= NEAR_BEFORE)
+    far = _select_last(version, kind_rows, version.c.valid_from <= _NEAR_BEFORE)
     valid = sa.union_all(near, far).limit(LIMIT_ONE).lateral("valid")
     near_next = _select_first(
-        later, kind_rows, later.c.valid_from > INSTANT, later.c.valid_from <= NEAR_AFTER
+        later, kind_rows, later.c.valid_from > INSTANT, later.c.valid_from <= _NEAR_AFTER
     )
-    far_next = _select_first(later, kind_rows, later.c.valid_from > NEAR_AFTER)
+    far_next = _select_first(later, kind_rows, later.c.valid_from > _NEAR_AFTER)
     return _Probes(
         pairs.outerjoin(valid, sa.true()),
         valid,

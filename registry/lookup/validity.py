@@ -49,7 +49,8 @@ def versions_at(
     dialect = connection.dialect.name
     parameters: dict[str, Any] = {f"kind_{number}": kind for number, kind in enumerate(kinds)}
     parameters |= {"panels": list(panels), "instant": instant, **as_of.parameters}
-    if looks_nearby(dialect, as_of.by):
+    is_near = looks_nearby(dialect, as_of.by)
+    if is_near:
         width = connection.info.get(_USUAL_WIDTH, _FIRST_WIDTH)
         parameters["near_before"] = max(instant - width, BEGINNING)
         parameters["near_after"] = min(instant + width, LATEST)
@@ -57,7 +58,8 @@ def versions_at(
     # By number, the first column: the order of the warnings in provenance documents.
     valid = sorted((row for row in rows if row[0] is not None), key=itemgetter(0))
     versions = [build_live_version(row, row[-1]) for row in valid]
-    _note_usual_width(connection, versions)
+    if is_near:
+        _note_usual_width(connection, versions)
     return {(version.panel, version.kind): version for version in versions}
 
 
@@ -98,7 +100,7 @@ def describe_missing(
 def _describe_no_version(panel: str, kind: str, instant: Instant, firsts: Mapping[str, Instant]) -> str:
     refusal = f"no {kind} of {panel} is valid at {instant}"
     if kind in firsts:
-        under = [name for name in firsts if name.partition("/")[0] == kind and name != kind]
+        under = [name for name in firsts if name != kind and detectors.find_base(name) == kind]
         conditions = f"; under a condition there is {', '.join(sorted(under))}" if under else ""
         return f"{refusal}; the first starts at {firsts[kind]}{conditions}"
     known = f"only {', '.join(sorted(firsts))}" if firsts else "no version of any kind"

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 APPLICATION_ID = int.from_bytes(b"calr", "big")
-"""What a SQLite file of a registry says in its header that it is: bytes 68 to 71 are ``calr``, or 1667329138."""
+"""The application id in the header of a registry's SQLite file: bytes 68 to 71, ``calr``, which is 1667329138."""
 
 _BEGINNING = -(2**63)
 

@@ -44,7 +44,7 @@ def translate_bucket_errors(library: Any, location: str) -> Iterator[None]:
     except FileNotFoundError as error:
         raise _find_missing_error(str(error), location) from None
     except failures.BaseError as error:
-        if _find_code(str(error)) == _NO_BUCKET:  # of a list: there is no class for that
+        if _find_code(str(error)) == _NO_BUCKET:  # lists fail so: the library has no class for it
             raise _find_missing_error(str(error), location) from None
         number, reason = _explain(type(error).__name__, str(error))
         raise OSError(number, reason, location) from None

@@ -232,7 +232,7 @@ def _get_dataset(file: h5py.File, data_path: str, path: Path) -> h5py.Dataset:
 
 
 def _get_value(group: h5py.Group, key: str) -> float | int | str | None:
-    """Return the one element of a dataset, None if there is no such."""
+    """Return the element of a dataset that has exactly one, else None."""
     import h5py
 
     if not isinstance(group.get(key, getlink=True), h5py.HardLink):
