@@ -90,7 +90,7 @@ class StoredFiles:
         if self.last_revision is not None:
             condition &= recorded_in <= self.last_revision
         part = find_part(connection)
-        return condition if part is None else condition & is_in_part(connection, part)
+        return condition if part is None else condition & is_in_part(part)
 
 
 def copy_objects(

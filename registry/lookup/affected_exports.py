@@ -12,7 +12,8 @@ from registry.identifiers import MAX_RUN
 from registry.lookup.changed_ranges import ChangedRange
 from registry.lookup.former_exports import list_exports_of_new_runs, select_former_exports
 from registry.lookup.stale_exports import find_stale_exports
-from registry.lookup.values_table import is_one_of, values_table
+from registry.lookup.value_lists import is_listed
+from registry.lookup.values_table import values_table
 
 RunSpan = tuple[str, str, int, int | None]
 """Experiment, source, first and last run, None without an end."""
@@ -143,7 +144,7 @@ def _read_exports_of_runs(connection: sa.Connection, spans: Iterable[RunSpan]) -
 
 def _read_exports(connection: sa.Connection, numbers: Collection[int]) -> Sequence[Any]:
     export = schema.export
-    query = sa.select(export).where(is_one_of(connection, export.c.id, numbers))
+    query = sa.select(export).where(is_listed(export.c.id, numbers))
     return connection.execute(query).all() if numbers else ()
 
 

@@ -12,7 +12,7 @@ from msgspec.structs import replace
 from registry import schema
 from registry.instants import Instant
 from registry.lookup.timelines import build_timelines
-from registry.lookup.values_table import is_one_of
+from registry.lookup.value_lists import is_listed
 from registry.lookup.versions import is_live
 from registry.records import Alias, Panel
 
@@ -27,7 +27,7 @@ def list_aliases_of_panels(
     connection: sa.Connection, panels: Iterable[str], revision: int | None, *, withdrawn: bool = False
 ) -> list[Alias]:
     """Return the aliases of these panels by M-number, with `withdrawn` those too."""
-    condition = is_one_of(connection, schema.panel.c.identifier, panels)
+    condition = is_listed(schema.panel.c.identifier, panels)
     return _read_aliases(connection, condition, revision, withdrawn=withdrawn)
 
 
@@ -53,11 +53,11 @@ def list_related_aliases(
     """Return the live aliases of these panels, of those with the serial numbers, and of those with the M-numbers."""
     alias, panel = schema.alias.alias("bearing"), schema.panel
     bearing = sa.select(alias.c.panel_id).where(
-        is_one_of(connection, alias.c.m_number, m_numbers), schema.live_condition(alias, revision)
+        is_listed(alias.c.m_number, m_numbers), schema.live_condition(alias, revision)
     )
     condition = sa.or_(
-        is_one_of(connection, panel.c.identifier, panels),
-        is_one_of(connection, panel.c.serial_number, serial_numbers),
+        is_listed(panel.c.identifier, panels),
+        is_listed(panel.c.serial_number, serial_numbers),
         panel.c.id.in_(bearing),
     )
     return _read_aliases(connection, condition, revision, withdrawn=False)

@@ -8,7 +8,7 @@ from collections.abc import Collection, Mapping
 import sqlalchemy as sa
 
 from registry import schema
-from registry.lookup.values_table import is_one_of
+from registry.lookup.value_lists import is_listed
 
 
 def find_constants_with_files(
@@ -19,7 +19,7 @@ def find_constants_with_files(
     query = (
         sa.select(part.c.sha256.label("file"), part.c.gain_range, constants.c.sha256)
         .join(constants, constants.c.id == part.c.constants_id)
-        .where(is_one_of(connection, part.c.sha256, set(sha256s)))
+        .where(is_listed(part.c.sha256, set(sha256s)))
         .where(constants.c.kind == kind, constants.c.recorded_in <= revision)
     )
     by_file: defaultdict[tuple[str, int], set[str]] = defaultdict(set)

@@ -11,7 +11,7 @@ import sqlalchemy as sa
 from registry import schema
 from registry.instants import BEGINNING, Instant
 from registry.lookup.validity import ValidVersions, versions_at
-from registry.lookup.values_table import is_one_of
+from registry.lookup.value_lists import is_listed
 from registry.records import Correction, Version
 
 _MAX_REVISIONS = 20  # that are looked at, the newest ones
@@ -70,7 +70,7 @@ def _find_last_changes(
             sa.func.max(version.c.withdrawn_in).label("number"),
         )
         .join(panel, panel.c.id == version.c.panel_id)
-        .where(is_one_of(connection, panel.c.identifier, panels))
+        .where(is_listed(panel.c.identifier, panels))
         .where(version.c.withdrawn_in.is_not(None), version.c.withdrawn_in <= revision)
         .where(version.c.valid_from <= instant)
         .group_by(panel.c.identifier, version.c.kind, version.c.valid_from)

@@ -8,7 +8,7 @@ from collections.abc import Iterable
 import sqlalchemy as sa
 
 from registry import schema
-from registry.lookup.values_table import is_one_of
+from registry.lookup.value_lists import is_listed
 
 
 def read_exported_constants(
@@ -21,7 +21,7 @@ def read_exported_constants(
         .join(version, version.c.id == used.c.version_id)
         .join(panel, panel.c.id == version.c.panel_id)
         .join(constants, constants.c.id == version.c.constants_id)
-        .where(is_one_of(connection, used.c.export_id, exports))
+        .where(is_listed(used.c.export_id, exports))
     )
     by_export: defaultdict[int, dict[tuple[str, str], str]] = defaultdict(dict)
     for number, identifier, kind, sha256 in connection.execute(query):

@@ -7,7 +7,7 @@ import sqlalchemy as sa
 from registry import schema
 from registry.errors import NotFoundError, Remedy
 from registry.lookup.experiments import refuse_unknown_experiment
-from registry.lookup.values_table import is_one_of
+from registry.lookup.value_lists import is_listed
 from registry.records import LeftOutFiles, SnapshotPart
 
 
@@ -47,14 +47,14 @@ def list_experiment_panels(connection: sa.Connection, experiment: str, revision:
     return panels
 
 
-def is_in_part(connection: sa.Connection, part: SnapshotPart) -> sa.ColumnElement[bool]:
+def is_in_part(part: SnapshotPart) -> sa.ColumnElement[bool]:
     """Return the condition that a file is of a panel of a part: any version has it, also a withdrawn one."""
     file, version, panel = schema.constants_file, schema.version, schema.panel
     wanted = (
         sa.select(file.c.sha256)
         .join(version, version.c.constants_id == file.c.constants_id)
         .join(panel, panel.c.id == version.c.panel_id)
-        .where(is_one_of(connection, panel.c.identifier, part.panels))
+        .where(is_listed(panel.c.identifier, part.panels))
     )
     return schema.blob.c.sha256.in_(wanted)
 
@@ -62,14 +62,14 @@ def is_in_part(connection: sa.Connection, part: SnapshotPart) -> sa.ColumnElemen
 def list_files_outside(connection: sa.Connection, part: SnapshotPart) -> list[str]:
     """Return the SHA-256 of every file that is not of a part, in order."""
     sha256 = schema.blob.c.sha256
-    query = sa.select(sha256).where(~is_in_part(connection, part)).order_by(sha256)
+    query = sa.select(sha256).where(~is_in_part(part)).order_by(sha256)
     return list(connection.execute(query).scalars())
 
 
 def count_files_outside(connection: sa.Connection, part: SnapshotPart) -> LeftOutFiles:
     """Return the number and the size of the files that are not of a part."""
     query = sa.select(sa.func.count(), sa.func.coalesce(sa.func.sum(schema.blob.c.size), 0)).where(
-        ~is_in_part(connection, part)
+        ~is_in_part(part)
     )
     files, size = connection.execute(query).one()
     return LeftOutFiles(files, int(size), part)

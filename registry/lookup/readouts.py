@@ -11,7 +11,8 @@ import sqlalchemy as sa
 from registry import schema
 from registry.identifiers import MAX_RUN
 from registry.lookup.overlaps import Interval, Range
-from registry.lookup.values_table import is_one_of, values_table
+from registry.lookup.value_lists import is_listed
+from registry.lookup.values_table import values_table
 
 UNKNOWN_SERIAL_NUMBER = "0"
 """The data systems write it where they know none: two such panels need not be one module."""
@@ -34,7 +35,7 @@ class Readout:
 def list_fellow_readouts(connection: sa.Connection, panels: Iterable[str], revision: int) -> list[Readout]:
     """Return the configurations, as of a revision, with one of these panels or another panel Id of its module."""
     configuration, member = schema.configuration, schema.configuration_panel
-    fellows = _select_fellows(connection, panels, revision).subquery("fellows")
+    fellows = _select_fellows(panels, revision).subquery("fellows")
     query = (
         sa.select(configuration)
         .join(member, member.c.configuration_id == configuration.c.id)
@@ -51,15 +52,13 @@ def build_readout(row: Any) -> Readout:
     return Readout(row.id, (row.experiment, row.source), ((row.first_run, last),))
 
 
-def _select_fellows(
-    connection: sa.Connection, panels: Iterable[str], revision: int
-) -> sa.CompoundSelect[Any]:
+def _select_fellows(panels: Iterable[str], revision: int) -> sa.CompoundSelect[Any]:
     """Return the statement for the keys of the panels, and of those that have a serial or M-number of theirs."""
     panel, fellow = schema.panel, schema.panel.alias("fellow")
     alias, same = schema.alias, schema.alias.alias("same")
     named = (
         sa.select(panel.c.id, panel.c.detector_type, panel.c.serial_number)
-        .where(is_one_of(connection, panel.c.identifier, panels))
+        .where(is_listed(panel.c.identifier, panels))
         .cte("named")
     )
     by_serial_number = (
@@ -88,7 +87,7 @@ def list_members(connection: sa.Connection, configurations: Iterable[int]) -> li
     query = (
         sa.select(member.c.configuration_id, panel.c.identifier, panel.c.detector_type, panel.c.serial_number)
         .join(panel, panel.c.id == member.c.panel_id)
-        .where(is_one_of(connection, member.c.configuration_id, configurations))
+        .where(is_listed(member.c.configuration_id, configurations))
         .order_by(member.c.configuration_id, member.c.position)
     )
     return [

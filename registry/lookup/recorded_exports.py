@@ -11,7 +11,7 @@ import sqlalchemy as sa
 from registry import schema
 from registry.instants import Instant
 from registry.lookup.stale_exports import Staleness, find_stale_exports
-from registry.lookup.values_table import is_one_of
+from registry.lookup.value_lists import is_listed
 from registry.records import RecordedExport, RecordedOutput
 
 
@@ -66,7 +66,7 @@ def _read_outputs(
     connection: sa.Connection, numbers: Sequence[int]
 ) -> defaultdict[int, list[RecordedOutput]]:
     output = schema.export_output
-    query = sa.select(output).where(is_one_of(connection, output.c.export_id, numbers))
+    query = sa.select(output).where(is_listed(output.c.export_id, numbers))
     outputs: defaultdict[int, list[RecordedOutput]] = defaultdict(list)
     for row in connection.execute(query.order_by(output.c.export_id, output.c.type)):
         outputs[row.export_id].append(RecordedOutput(row.type, row.path, row.sha256))

@@ -17,7 +17,7 @@ from registry import schema
 from registry.identifiers import MAX_RUN
 from registry.lookup.changes import count_changes
 from registry.lookup.fact_lines import ANYTHING, FACT_TABLES, FactTable
-from registry.lookup.values_table import is_one_of
+from registry.lookup.value_lists import is_listed
 
 
 @dataclass(slots=True)
@@ -105,7 +105,7 @@ def list_later_changes(connection: sa.Connection, facts: RevisionFacts) -> list[
         if fact.name in facts.withdrawn:
             later |= _read_later(connection, fact, facts.number, "withdrawn_in")
         if later:
-            condition = is_one_of(connection, fact.columns[fact.key], later)
+            condition = is_listed(fact.columns[fact.key], later)
             lines = {getattr(row, fact.key): line for row, line in fact.read_lines(connection, condition)}
             changes += [change._replace(line=lines[key]) for key, change in sorted(later.items())]
     return changes

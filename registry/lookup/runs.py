@@ -26,7 +26,7 @@ from registry.identifiers import (
 from registry.instants import Instant
 from registry.lookup.experiments import unknown_experiment_error
 from registry.lookup.value_lists import is_listed
-from registry.lookup.values_table import is_one_of, values_table_parameters, values_table_template
+from registry.lookup.values_table import values_table_parameters, values_table_template
 from registry.lookup.versions import is_live
 from registry.records import Configuration, Detector, Run
 
@@ -52,7 +52,7 @@ def list_runs(
     if skip:
         query = query.offset(skip)
     if experiments is not None:
-        query = query.where(is_one_of(connection, schema.run.c.experiment, experiments))
+        query = query.where(is_listed(schema.run.c.experiment, experiments))
     return [_build_run(row, revision) for row in connection.execute(query, {"revision": revision})]
 
 

@@ -14,7 +14,6 @@ from registry.errors import CorruptionError
 from registry.identifiers import shorten
 from registry.instants import Instant
 from registry.lookup.value_lists import is_listed, list_parameter
-from registry.lookup.values_table import is_one_of
 from registry.lookup.versions import list_versions_with_constants, list_versions_with_numbers
 from registry.records import (
     FileUse,
@@ -198,7 +197,7 @@ def list_uses(connection: sa.Connection, sha256s: Sequence[str]) -> dict[str, li
         .join(constants, constants.c.id == part.c.constants_id)
         .join(version, version.c.constants_id == constants.c.id)
         .join(panel, panel.c.id == version.c.panel_id)
-        .where(is_one_of(connection, part.c.sha256, sha256s))
+        .where(is_listed(part.c.sha256, sha256s))
         .order_by(part.c.sha256, version.c.id, part.c.gain_range)
     )
     uses: dict[str, list[FileUse]] = defaultdict(list)

@@ -44,14 +44,6 @@ def values_table(
     return _build_table(dialect, columns, values_table_parameters(dialect, rows, *columns))
 
 
-def is_one_of(
-    connection: sa.Connection, column: sa.Column[Any], values: Iterable[Any]
-) -> sa.ColumnElement[bool]:
-    """Return the condition that the column has one of these values, however many they are."""
-    wanted = values_table(connection, [(value,) for value in values], column)
-    return column.in_(sa.select(wanted.c[column.name]))
-
-
 def is_not_listed(dialect: str, column: sa.Column[int]) -> sa.ColumnElement[bool]:
     """Return the condition that the column has none of the numbers of `number_list_parameters`."""
     if dialect == "postgresql":

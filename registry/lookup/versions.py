@@ -26,7 +26,6 @@ from registry.lookup.m_numbers import select_m_number
 from registry.lookup.revisions import RevisionRef, as_revision_ref, select_revision_number
 from registry.lookup.timelines import build_timelines
 from registry.lookup.value_lists import is_listed
-from registry.lookup.values_table import is_one_of
 from registry.records import Conversion, Version, Withdrawal
 
 _CHUNK_SIZE = 1000
@@ -270,7 +269,7 @@ def list_versions_with_numbers(
     """Return the versions with these numbers, by number; ``None`` means the newest revision."""
     if not numbers:
         return []
-    condition = is_one_of(connection, schema.version.c.id, numbers)
+    condition = is_listed(schema.version.c.id, numbers)
     return _list_versions_where(connection, condition, revision, len(numbers))
 
 

@@ -11,7 +11,7 @@ from registry.database.change import Change, Row
 from registry.errors import ConflictError
 from registry.instants import Instant
 from registry.lookup.revision_facts import RevisionFacts
-from registry.lookup.values_table import is_one_of
+from registry.lookup.value_lists import is_listed
 from registry.registration.alias_rules import find_meeting_conflicts
 from registry.registration.aliases import read_related_statements
 from registry.registration.borne_ranges import AliasStatement
@@ -38,7 +38,7 @@ def _read_statements(change: Change, keys: Sequence[int]) -> list[AliasStatement
     query = (
         sa.select(alias, panel.c.identifier)
         .join(panel, panel.c.id == alias.c.panel_id)
-        .where(is_one_of(change.connection, alias.c.id, keys))
+        .where(is_listed(alias.c.id, keys))
         .order_by(alias.c.id)
     )
     return [
@@ -56,7 +56,7 @@ def note_borne_aliases(change: Change, rows: Iterable[Row]) -> None:
     query = (
         sa.select(alias.c.m_number, panel.c.identifier)
         .join(panel, panel.c.id == alias.c.panel_id)
-        .where(is_one_of(change.connection, alias.c.m_number, m_numbers), schema.live_condition(alias, None))
+        .where(is_listed(alias.c.m_number, m_numbers), schema.live_condition(alias, None))
         .order_by(alias.c.id)
     )
     borne: dict[str, dict[str, None]] = {m_number: {} for m_number in m_numbers}

@@ -12,7 +12,7 @@ from registry.database.change import Change, Row
 from registry.errors import ConflictError
 from registry.lookup import versions
 from registry.lookup.file_uses import LiveUse, list_live_uses
-from registry.lookup.values_table import is_one_of
+from registry.lookup.value_lists import is_listed
 from registry.records import Version
 from registry.registration.stated_constants import build_module
 
@@ -66,7 +66,7 @@ def _read_files(change: Change, constants: Sequence[int | None]) -> dict[int, li
     query = (
         sa.select(part.c.constants_id, part.c.sha256)
         .join(blob, blob.c.sha256 == part.c.sha256)
-        .where(is_one_of(change.connection, part.c.constants_id, keys))
+        .where(is_listed(part.c.constants_id, keys))
         .where(blob.c.minimum.is_distinct_from(blob.c.maximum))
         .order_by(part.c.constants_id, part.c.gain_range)
     )

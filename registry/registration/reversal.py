@@ -27,7 +27,7 @@ from registry.lookup.revision_facts import (
 )
 from registry.lookup.revisions import require_comment
 from registry.lookup.timezones import read_timezone
-from registry.lookup.values_table import is_one_of
+from registry.lookup.value_lists import is_listed
 from registry.lookup.versions import select_latest_start
 from registry.records import SupersededRun
 from registry.registration.alias_reversal import note_borne_aliases, refuse_alias_conflicts
@@ -123,9 +123,7 @@ def _read_rows(change: Change, table: sa.Table, keys: Sequence[int]) -> list[Row
     rows: list[Row] = []
     remaining = iter(keys)
     while piece := list(islice(remaining, _PIECE_SIZE)):
-        query = (
-            _select_rows(table).where(is_one_of(change.connection, table.c.id, piece)).order_by(table.c.id)
-        )
+        query = _select_rows(table).where(is_listed(table.c.id, piece)).order_by(table.c.id)
         rows += [dict(row) for row in change.connection.execute(query).mappings()]
     return rows
 
@@ -154,7 +152,7 @@ def _restate(change: Change, table: sa.Table, rows: Sequence[Row]) -> None:
 def _restate_members(change: Change, table: sa.Table, key: str, renumbered: dict[int, int]) -> None:
     """Record again the rows that belong to facts, for the new numbers of these."""
     column = table.c[key]
-    query = sa.select(table).where(is_one_of(change.connection, column, renumbered))
+    query = sa.select(table).where(is_listed(column, renumbered))
     members = change.connection.execute(query.order_by(*table.primary_key.columns)).mappings()
     change.insert(table, [{**member, key: renumbered[member[key]]} for member in members])
 
@@ -196,7 +194,5 @@ def _add_notes(change: Change, facts: RevisionFacts, changed: dict[str, list[Row
 
 def _name_panels(change: Change, keys: set[int]) -> dict[int, str]:
     panel = schema.panel
-    query = sa.select(panel.c.id, panel.c.identifier).where(
-        is_one_of(change.connection, panel.c.id, sorted(keys))
-    )
+    query = sa.select(panel.c.id, panel.c.identifier).where(is_listed(panel.c.id, sorted(keys)))
     return {row.id: row.identifier for row in change.connection.execute(query)} if keys else {}
