@@ -92,6 +92,7 @@ def _measure(options: argparse.Namespace) -> Results:
             software=machine.find_software(),
             machine=machine.describe_machine(factory, bench.databases),
             rows=(),
+            left_out=tuple(name for name in GROUPS if options.groups and name not in options.groups),
         )
         for name in options.groups or GROUPS:
             for row in GROUPS[name](bench):

@@ -16,6 +16,8 @@ from registry.api import Registry
 from registry.api.detector_constants import DetectorConstants
 from registry.records import Export
 
+_NPY_REACH: dict[int, tuple[float, tuple[float, ...]]] = {8: (0.9, (0.5,)), 32: (0.5, ())}
+
 Arrays = dict[str, NDArray[np.float32]]
 
 
@@ -44,8 +46,12 @@ def _measure_npy_row(bench: Bench, registry: Registry, panels: int, *, durable: 
         "hashed": Task(lambda _: baselines.hash_once(sources)),
     }
     seconds = bench.time(tasks, 5 if panels > 8 or durable else 9)
-    work = f"export .npy, {panels} panels" + (", merge + fsync" if durable else "")
-    return make_timed_row(work, seconds, reach=0.5 if panels >= 8 and not durable else None)
+    if durable:
+        return make_timed_row(f"export .npy, {panels} panels, merge + fsync", seconds)
+    reach, earlier_targets = _NPY_REACH.get(panels, (None, ()))
+    return make_timed_row(
+        f"export .npy, {panels} panels", seconds, reach=reach, earlier_targets=earlier_targets
+    )
 
 
 def _measure_npy_memory(bench: Bench, panels: int) -> Row:

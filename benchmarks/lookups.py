@@ -123,7 +123,10 @@ def _compare_with_raw(bench: Bench, work: str, known: LoadedHistory, closing: Ex
     seconds = bench.time(
         {"ours": _make_head_task(known, 0.5), "baseline": make_repeated_task(bench.scale, raw)}, 15
     )
-    return make_timed_row(work, seconds, database=known.dialect, reach=4, statements=count_statements(ask))
+    statements = count_statements(ask)
+    return make_timed_row(
+        work, seconds, database=known.dialect, reach=1.3, earlier_targets=(4,), statements=statements
+    )
 
 
 def compare(bench: Bench, work: str, known: LoadedHistory, ours: Task, baseline: Task, reach: float) -> Row:

@@ -8,6 +8,19 @@ from typing import Literal
 from benchmarks.timing import Seconds, Spread, compute_ratio, compute_spread
 
 
+@dataclass(frozen=True, slots=True)
+class Figure:
+    """A target as it was asked, with what was measured."""
+
+    target: float
+    value: float
+
+    @property
+    def is_reached(self) -> bool:
+        """Return whether no more was measured than was asked."""
+        return self.value <= self.target
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Row:
     """One line of the table.
@@ -21,7 +34,9 @@ class Row:
     ratio
         The ratio of ours to the baseline, within each round.
     reach
-        The target of the ratio, or of `ours` without a ratio.
+        The target of the ratio, or of `ours` without a ratio: the one that was asked last.
+    earlier_targets
+        Targets of the same that were asked earlier, and stand.
     statements
         Number of statements of one call, without those that begin and end a transaction; the target is one.
     remark
@@ -39,15 +54,18 @@ class Row:
     hashed: float | None = None
     ratio: Spread | None = None
     reach: float | None = None
+    earlier_targets: tuple[float, ...] = ()
     statements: int | None = None
     remark: str | None = None
     seconds: Seconds | None = None
 
     @property
-    def in_reach(self) -> bool | None:
-        """Return whether the target is reached; None without a target or a measurement."""
+    def figures(self) -> tuple[Figure, ...]:
+        """Return the targets in the order in which they were asked; none without a target or a measurement."""
         value = self.ratio.median if self.ratio else self.ours
-        return None if self.reach is None or value is None else value <= self.reach
+        if self.reach is None or value is None:
+            return ()
+        return tuple(Figure(target, value) for target in (*self.earlier_targets, self.reach))
 
     @property
     def in_one_statement(self) -> bool | None:
@@ -57,7 +75,9 @@ class Row:
     @property
     def reached(self) -> bool | None:
         """Return whether all targets of the row are reached; None without a target."""
-        targets = [reached for reached in (self.in_reach, self.in_one_statement) if reached is not None]
+        targets = [figure.is_reached for figure in self.figures]
+        if self.in_one_statement is not None:
+            targets.append(self.in_one_statement)
         return all(targets) if targets else None
 
 
@@ -67,6 +87,7 @@ def make_timed_row(
     *,
     database: str = "",
     reach: float | None = None,
+    earlier_targets: tuple[float, ...] = (),
     statements: int | None = None,
 ) -> Row:
     """Return the row of the tasks `ours` and `baseline`, with the floors `copied` and `hashed` if measured."""
@@ -80,6 +101,7 @@ def make_timed_row(
         hashed=medians.get("hashed"),
         ratio=compute_ratio(seconds),
         reach=reach,
+        earlier_targets=earlier_targets,
         statements=statements,
         seconds=seconds,
     )
@@ -87,10 +109,11 @@ def make_timed_row(
 
 @dataclass(frozen=True, slots=True)
 class Results:
-    """The rows of one run of the suite, with its date, command, software and machine."""
+    """The rows of one run of the suite, with its date, command, software, machine, and the groups that it left out."""
 
     date: str
     command: str
     software: str
     machine: dict[str, str]
     rows: tuple[Row, ...]
+    left_out: tuple[str, ...] = ()

@@ -17,6 +17,7 @@ from urllib.request import urlopen
 
 from benchmarks.bench import Bench
 from benchmarks.clients import CLIENTS, Clients
+from benchmarks.first_page import measure_first_page
 from benchmarks.history import History
 from benchmarks.lookups import LoadedHistory, format_count, load, require_equal
 from benchmarks.objects import measure_objects
@@ -38,6 +39,7 @@ def measure_service(bench: Bench) -> Iterator[Row]:
     for dialect in bench.databases:
         with ExitStack() as closing:
             yield from measure_answers(bench, dialect, closing)
+        yield from measure_first_page(bench, dialect)
         with find_served(bench.find_detector(dialect).location) as served, run_service(served) as server:
             yield measure_objects(bench, dialect, server)
             yield from measure_readers(bench, dialect, server)

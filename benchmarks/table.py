@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from rich import box
@@ -22,13 +22,28 @@ def print_table(results: Results) -> None:
     """Print the table."""
     table = Table(box=box.SIMPLE_HEAD, padding=0, pad_edge=False, show_edge=False)
     for column in _COLUMNS:
-        table.add_column(column, justify="left" if column in {"work", "database"} else "right", no_wrap=True)
+        is_text = column in {"work", "database"}
+        table.add_column(column, justify="left" if is_text else "right", no_wrap=column != "work")
     for row in results.rows:
         style = {True: "green", False: "red", None: ""}[row.reached]
         table.add_row(*format_cells(row), style=style)
     console = Console(highlight=False, width=None if Console().is_terminal else 110)
     console.print(table)
-    console.print(f"\n{_summarise(results.rows)} {results.software}; {_format_machine(results)}")
+    _print_missed(console, list_missed(results.rows))
+    console.print(f"\n{_summarise(results)} {results.software}; {_format_machine(results)}")
+
+
+def _print_missed(console: Console, missed: Sequence[tuple[str, ...]]) -> None:
+    if not missed:
+        return
+    table = Table(box=box.SIMPLE_HEAD, padding=0, pad_edge=False, show_edge=False)
+    for column in ("missed", "database", "measured", "asked"):
+        is_text = column in {"missed", "database"}
+        table.add_column(column, justify="left" if is_text else "right", no_wrap=column != "missed")
+    for cells in missed:
+        table.add_row(*cells)
+    console.print()
+    console.print(table)
 
 
 def render_markdown(results: Results) -> str:
@@ -38,10 +53,19 @@ def render_markdown(results: Results) -> str:
         f"|---|---|{'---:|' * (len(_COLUMNS) - 2)}",
         *(f"| {' | '.join(format_cells(row))} |" for row in results.rows),
         "",
-        f"{_summarise(results.rows)} Measured on {results.date[:10]} with `{results.command}`, {results.software}:",
+        *_render_missed(list_missed(results.rows)),
+        f"{_summarise(results)} Measured on {results.date[:10]} with `{results.command}`, {results.software}:",
         f"{_format_machine(results)}.",
     ]
     return "\n".join(lines) + "\n"
+
+
+def _render_missed(missed: Sequence[tuple[str, ...]]) -> list[str]:
+    """Return the missed figures as a table of their own, with an empty line after it."""
+    if not missed:
+        return []
+    rows = [f"| {' | '.join(cells)} |" for cells in missed]
+    return ["| missed | database | measured | asked |", "|---|---|---:|---:|", *rows, ""]
 
 
 def update_page(page: Path, results: Results) -> None:
@@ -67,7 +91,7 @@ def format_cells(row: Row) -> tuple[str, ...]:
         _format_amount(row.baseline, row.unit),
         _format_floor(row),
         (row.remark or _format_ratio(row))[:_MAX_WIDTH],
-        "" if row.in_reach is None else f"{row.reach:g} {_MARKS[row.in_reach]}",
+        ", ".join(f"{round(figure.target, 3):g} {_MARKS[figure.is_reached]}" for figure in row.figures),
         "" if row.in_one_statement is None else f"{row.statements} {_MARKS[row.in_one_statement]}",
     )
 
@@ -100,9 +124,34 @@ def _format_ratio(row: Row) -> str:
     return f"{_format_digits(row.ratio.median)} ({_format_digits(row.ratio.lower)}-{_format_digits(row.ratio.upper)})"
 
 
-def _summarise(rows: Iterable[Row]) -> str:
-    reached = [row.reached for row in rows if row.reached is not None]
-    return f"{sum(reached)} of {len(reached)} figures reached."
+def count_figures(rows: Iterable[Row]) -> tuple[int, int]:
+    """Return how many figures are reached, and of how many."""
+    reached = [figure.is_reached for row in rows for figure in row.figures]
+    reached.extend(row.in_one_statement for row in rows if row.in_one_statement is not None)
+    return sum(reached), len(reached)
+
+
+def list_missed(rows: Iterable[Row]) -> list[tuple[str, ...]]:
+    """Return work, database, what was measured and what was asked, of each figure that is missed."""
+    missed: list[tuple[str, ...]] = []
+    for row in rows:
+        for figure in row.figures:
+            if not figure.is_reached:
+                value, target = (_format_figure(row, value) for value in (figure.value, figure.target))
+                missed.append((row.work, row.database, value, target))
+        if row.in_one_statement is False:
+            missed.append((row.work, row.database, f"{row.statements} statements", "1"))
+    return missed
+
+
+def _format_figure(row: Row, value: float) -> str:
+    return f"{value:.3g} times" if row.ratio else _format_amount(value, row.unit)
+
+
+def _summarise(results: Results) -> str:
+    reached, count = count_figures(results.rows)
+    left_out = f" Not measured: {', '.join(results.left_out)}." if results.left_out else ""
+    return f"{reached} of {count} figures reached.{left_out}"
 
 
 def _format_machine(results: Results) -> str:

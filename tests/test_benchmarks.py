@@ -117,7 +117,10 @@ def test_the_answers_of_a_service_are_measured(bench: Bench, few_requests: None)
 @pytest.mark.exhaustive
 def test_all_of_a_service_is_measured(bench: Bench, few_requests: None) -> None:
     rows = list(serving.measure_service(bench))
-    assert [row.reach for row in rows] == [3, 1.42, 1, 100, 1.66, 1.3, 1, 1.2, 1.5, 1.3, 1.5, 1.3]
+    assert [row.reach for row in rows] == [
+        *(3, 1.42, 1, 100, 0.3, 100_000),
+        *(1.66, 1.3, 1, 1.2, 1.5, 1.3, 1.5, 1.3),
+    ]
     assert all(row.ours or row.remark for row in rows)
 
 
@@ -230,17 +233,27 @@ def test_a_registry_that_has_grown_is_sealed_and_answers(location: RegistryLocat
 
 def test_results_are_the_same_after_a_round_trip_and_are_written_into_the_page(tmp_path: Path) -> None:
     measured = Row(
-        work="something", ours=0.5, baseline=0.001, ratio=Spread(500.0, 499.9, 0.5), reach=4.0, statements=1
+        work="something",
+        ours=0.5,
+        baseline=0.001,
+        ratio=Spread(500.0, 499.9, 0.5),
+        reach=4.0,
+        earlier_targets=(501.0,),
+        statements=2,
     )
     not_there = Row(work="something else", remark="not there yet")
-    results = Results("2026-11-22T12:00:00", "all", "calreg", {"python": "3"}, (measured, not_there))
+    large = Row(work="memory", unit="MiB", ours=25, reach=24)
+    rows = (measured, not_there, large)
+    results = Results("2026-11-22T12:00:00", "all", "calreg", {"python": "3"}, rows, ("import", "start"))
     assert msgspec.json.decode(msgspec.json.encode(results), type=Results) == results
     page = tmp_path / "page.md"
     page.write_text("before\n<!-- table: begin -->\nold\n<!-- table: end -->\nafter\n")
     table.update_page(page, results)
     text = page.read_text()
-    assert "| something |  | 500 ms | 1.00 ms |  | 500 (500-0.50) | 4 NO | 1 ok |" in text
-    assert "0 of 1 figures reached" in text
+    assert "| something |  | 500 ms | 1.00 ms |  | 500 (500-0.50) | 501 ok, 4 NO | 2 NO |" in text
+    assert "| something |  | 500 times | 4 times |\n| something |  | 2 statements | 1 |\n" in text
+    assert "| memory |  | 25.0 MiB | 24.0 MiB |" in text
+    assert "1 of 4 figures reached. Not measured: import, start." in text
     assert text.startswith("before\n")
     assert text.endswith("after\n")
     assert "old" not in text
