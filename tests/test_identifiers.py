@@ -46,12 +46,10 @@ def test_a_detector_id_splits_into_its_panels_in_order(prefix: str, panels: int)
     assert identifiers.split_detector_id(prefix + "_".join(texts)) == texts
 
 
-@pytest.mark.slow
-@given(
-    st.lists(st.from_regex(r"[0-9a-f]{1,16}(-[0-9a-f]{1,16}){2,6}", fullmatch=True), min_size=1, max_size=32)
-)
+@given(st.lists(st.lists(st.integers(0, 2**64 - 1), min_size=3, max_size=7), min_size=1, max_size=32))
 @settings(deadline=None, max_examples=examples(40))
-def test_joining_panels_and_splitting_again_gives_the_same_panels(texts) -> None:
+def test_joining_panels_and_splitting_again_gives_the_same_panels(panels: list[list[int]]) -> None:
+    texts = ["-".join(f"{part:x}" for part in parts) for parts in panels]
     assert identifiers.split_detector_id(identifiers.join_detector_id(texts)) == texts
     assert identifiers.split_detector_id("jungfrau_" + identifiers.join_detector_id(tuple(texts))) == texts
 
