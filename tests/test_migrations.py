@@ -27,7 +27,7 @@ FAILING = '''
 import sqlalchemy as sa
 from alembic import op
 
-revision, down_revision, branch_labels, depends_on = "0012", "0011", None, None
+revision, down_revision, branch_labels, depends_on = "0013", "0012", None, None
 
 def upgrade():
     op.add_column("run", sa.Column("weather", sa.Text()))
@@ -300,7 +300,7 @@ def test_a_missing_file_is_refused_with_the_init_to_run_and_not_made(tmp_path: P
 def _with_a_failing_migration(monkeypatch: pytest.MonkeyPatch, folder: Path) -> None:
     copy = folder / "migrations"
     shutil.copytree(migrations.migrations_folder(), copy, ignore=shutil.ignore_patterns("__pycache__"))
-    (copy / "versions" / "0012_failing.py").write_text(FAILING)
+    (copy / "versions" / "0013_failing.py").write_text(FAILING)
     monkeypatch.setattr(migrations, "migrations_folder", lambda: copy)
 
 

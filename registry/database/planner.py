@@ -6,12 +6,6 @@ from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.dialects.sqlite.base import SQLiteCompiler
-from sqlalchemy.sql.elements import UnaryExpression
-from sqlalchemy.sql.operators import custom_op
-
-from registry import schema
-
-_PLUS: custom_op[int] = custom_op("+")
 
 LIMIT_ONE: sa.ColumnElement[int] = sa.literal_column("1", sa.Integer)
 """The LIMIT of a probe. As a parameter PostgreSQL would expect it to be large, and plan anew for every query."""
@@ -29,19 +23,6 @@ def hint_live_index(
         return query
     not_in_index = versions.c.nonfinite_allowed.in_((sa.true(), sa.false()))
     return query.with_hint(versions, "INDEXED BY uq_version_live", "sqlite").where(not_in_index)
-
-
-def live_condition_without_index(
-    table: sa.FromClause, as_of: int | sa.ColumnElement[int] | None
-) -> sa.ColumnElement[bool]:
-    """Return the condition of `schema.live_condition` for facts that other columns find.
-
-    SQLite, which knows nothing of the values, would look for them among all that are live, by the index of
-    ``withdrawn_in``; the plus keeps it from that.
-    """
-    if as_of is not None:
-        return schema.live_condition(table, as_of)
-    return UnaryExpression(table.c.withdrawn_in, operator=_PLUS, type_=sa.Integer()).is_(None)
 
 
 class HintingSQLiteCompiler(SQLiteCompiler):

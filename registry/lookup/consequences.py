@@ -12,7 +12,6 @@ import sqlalchemy as sa
 
 from registry import detectors, schema
 from registry.database.change import Change
-from registry.database.planner import live_condition_without_index
 from registry.identifiers import format_count, shorten
 from registry.lookup.affected_exports import AffectedExports, build_no_exports, find_affected_exports
 from registry.lookup.answer_changes import CHANGED, GAINED, LOST, AnswerChange
@@ -173,14 +172,11 @@ def _list_carried_versions(connection: sa.Connection, revision: int) -> list[int
 
 
 @cache
-def _select_carried() -> sa.CompoundSelect[Any]:
-    """Return the statement: a carried version has the constants of its origin, by which an index finds it."""
+def _select_carried() -> sa.Select[Any]:
     version, origin = schema.version, schema.version.alias("origin")
-    query = (
+    return (
         sa.select(version.c.id)
         .join(origin, origin.c.id == version.c.carried_from)
         .where(origin.c.withdrawn_in == sa.bindparam("revision", type_=sa.Integer))
-        .where(live_condition_without_index(version, None))
+        .where(schema.live_condition(version, None))
     )
-    gaps = query.where(origin.c.constants_id.is_(None), version.c.constants_id.is_(None))
-    return sa.union_all(query.where(version.c.constants_id == origin.c.constants_id), gaps)

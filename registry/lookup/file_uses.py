@@ -9,7 +9,6 @@ from typing import Any, NamedTuple
 import sqlalchemy as sa
 
 from registry import schema
-from registry.database.planner import live_condition_without_index
 from registry.instants import Instant
 from registry.lookup.m_numbers import select_m_number
 from registry.lookup.values_table import (
@@ -114,7 +113,7 @@ def _select_uses(dialect: str, *, is_newest: bool) -> sa.Select[Any]:
         )
         .join(wanted, wanted.c.sha256 == part.c.sha256)
         .join(version, version.c.constants_id == part.c.constants_id)
-        .where(live_condition_without_index(version, revision), is_not_listed(dialect, version.c.id))
+        .where(schema.live_condition(version, revision), is_not_listed(dialect, version.c.id))
         .subquery("uses")
     )
     key = [uses.c.sha256, uses.c.gain_range, uses.c.panel_id, uses.c.m_number]

@@ -7,7 +7,6 @@ from collections.abc import Collection
 import sqlalchemy as sa
 
 from registry import schema
-from registry.database.planner import live_condition_without_index
 from registry.lookup.value_lists import is_listed
 
 
@@ -37,6 +36,6 @@ def list_experiments_of_panels(connection: sa.Connection, panels: Collection[str
         .distinct()
         .join(member, member.c.configuration_id == configuration.c.id)
         .join(panel, panel.c.id == member.c.panel_id)
-        .where(is_listed(panel.c.identifier, panels), live_condition_without_index(configuration, revision))
+        .where(is_listed(panel.c.identifier, panels), schema.live_condition(configuration, revision))
     )
     return set(connection.execute(query).scalars())

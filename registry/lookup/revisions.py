@@ -11,6 +11,7 @@ from typing import Any, Literal
 import sqlalchemy as sa
 
 from registry import instants, schema
+from registry.database.planner import LIMIT_ONE
 from registry.errors import InstantError, NotFoundError, Remedy, RequestError
 from registry.heads import LARGEST_NUMBER, Head, is_head, is_pin, parse_head, parse_pin
 from registry.identifiers import quote
@@ -159,15 +160,23 @@ def select_revision_number(by: str) -> sa.ScalarSelect[int] | None:
     queries = {
         "number": sa.select(revision.c.number).where(revision.c.number == reference),
         # Before the first revision that is 0: the registry without facts.
-        "instant": sa.select(sa.func.coalesce(sa.func.max(revision.c.number), 0)).where(
-            revision.c.recorded_at <= reference
-        ),
+        "instant": sa.select(sa.func.coalesce(_select_newest_at(reference).scalar_subquery(), 0)),
         "back": sa.select(revision.c.number).where(revision.c.number == newest.scalar_subquery() - reference),
         "pinned": sa.select(reference),
         "tag": _select_tagged(reference),
         "head": sa.select(seal.c.revision).where(seal.c.revision == reference, _begins_with_seal()),
     }
     return queries[by].scalar_subquery() if by in queries else None
+
+
+def _select_newest_at(instant: sa.ColumnElement[int]) -> sa.Select[tuple[int]]:
+    revision = schema.revision
+    return (
+        sa.select(revision.c.number)
+        .where(revision.c.recorded_at <= instant)
+        .order_by(revision.c.recorded_at.desc(), revision.c.number.desc())
+        .limit(LIMIT_ONE)
+    )
 
 
 def _begins_with_seal() -> sa.ColumnElement[bool]:

@@ -130,7 +130,9 @@ def list_versions_converted_from(connection: sa.Connection, sha256: str, revisio
     version = schema.version
     query = (
         sa.select(version.c.id)
-        .where(version.c.conversion.contains(sha256), version.c.recorded_in <= revision)
+        .with_hint(version, "INDEXED BY ix_version_conversion", "sqlite")
+        .where(version.c.conversion.is_not(None), version.c.conversion.contains(sha256))
+        .where(version.c.recorded_in <= revision)
         .order_by(version.c.id)
     )
     numbers = list(connection.execute(query).scalars())

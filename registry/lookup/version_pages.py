@@ -61,7 +61,7 @@ def _select_newest(as_of: bool, of_panel: bool, withdrawn: bool) -> sa.Select[An
     order: list[sa.ColumnElement[Any]] = [version.c.id.desc()]
     if not withdrawn:
         query = query.where(schema.live_condition(version, _REVISION if as_of else None))
-    if not withdrawn and not as_of:
+    if of_panel and not withdrawn and not as_of:
         # One value, but PostgreSQL sees the order of the index only where the column is named.
         order.insert(0, version.c.withdrawn_in.desc())
     elif of_panel:

@@ -52,7 +52,7 @@ __all__ = [
     "version",
 ]
 
-REVISION = "0011"
+REVISION = "0012"
 """The Alembic revision that this software reads and writes."""
 
 

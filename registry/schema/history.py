@@ -26,6 +26,8 @@ revision = sa.Table(
     sa.Column("comment", sa.Text),
     sa.Column("software", sa.Text, nullable=False),
     sa.CheckConstraint("number >= 1", name="counts_from_one"),
+    # The newest one at an instant; the guards hold the instants to the order of the numbers.
+    sa.Index("ix_revision_recorded_at", "recorded_at", "number"),
 )
 
 # The last row of each writer's transaction: no row comes into a sealed revision.

@@ -11,6 +11,7 @@ from registry.schema.columns import (
     id_column,
     live_unique_index,
     metadata,
+    partial_index,
     recording_column,
     sha256_column,
 )
@@ -100,4 +101,6 @@ version = fact_table(
     sa.Index("ix_version_as_of", "panel_id", "kind", "valid_from", "recorded_in", "withdrawn_in", "id"),
     sa.Index("ix_version_latest_start", "panel_id", "kind", "recorded_in", "latest_start"),
     *history_indexes("version"),
+    partial_index("ix_version_carried_from", "carried_from"),
+    partial_index("ix_version_conversion", "id", present="conversion"),
 )
