@@ -348,6 +348,20 @@ def test_a_look_up_on_sqlite_imports_no_other_driver_no_arrays_and_nothing_that_
 
 
 @pytest.mark.slow
+def test_an_export_of_npy_files_imports_neither_numpy_nor_what_other_formats_need(
+    sqlite_calreg: Calreg, folders: Path, tmp_path: Path
+) -> None:
+    sqlite_calreg.run("panel", "add", PANEL_A)
+    sqlite_calreg.run("version", "add", PANEL_A, folders / "1", "--valid-from", START)
+    loaded = list_loaded_modules("export", PANEL_A, "--at", AT, "--output", str(tmp_path / "out"))
+    assert (tmp_path / "out" / "pixel_gain.npy").exists()
+    assert "registry.exporters.npy" in loaded
+    assert loaded.isdisjoint({"numpy", "alembic", "psycopg", "rich", "sqlalchemy.orm", "registry.arrays"})
+    assert loaded.isdisjoint(f"registry.exporters.{name}" for name in ("psana", "lcls2", "hdf5"))
+    assert loaded.isdisjoint({"registry.api.showing", "registry.api.log_pages", "registry.api.folder_checks"})
+
+
+@pytest.mark.slow
 def test_a_write_on_sqlite_imports_no_other_driver_no_arrays_and_no_migrations(sqlite_calreg: Calreg) -> None:
     loaded = list_loaded_modules("panel", "add", PANEL_A)
     assert "registry.registration.panels" in loaded

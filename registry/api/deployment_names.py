@@ -10,7 +10,6 @@ from msgspec.structs import replace
 from registry.api.questions import ExportFacts
 from registry.detectors.newer_names import build_long_name, find_own_short_name, parse_short_name
 from registry.errors import ConflictError, Remedy, RequestError
-from registry.exporters import lcls2
 from registry.exporters.formats import Format, list_formats_with_short_names
 from registry.identifiers import parse_experiment, quote
 from registry.provenance.document import Deployment, Document, Resolution
@@ -88,6 +87,8 @@ def _find_short_name(resolution: Resolution, stated: str | None, recorded: dict[
 
 def refuse_rivals(draft: Document, home: Path) -> None:
     """Refuse a folder with other files of the same arrays, detector and runs: the tool would deploy both."""
+    from registry.exporters import lcls2  # with numpy, which other formats may not need
+
     rivals = lcls2.find_rivals(home, draft)
     if rivals:
         raise ConflictError(

@@ -1,4 +1,4 @@
-"""Assemble the arrays of a run or a detector, in memory or in files, with their provenance."""
+"""Write the arrays of a run or a detector into files, with their provenance."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import hashlib
 import platform
 from collections.abc import Mapping
 from dataclasses import dataclass
+from importlib.metadata import version
 from pathlib import Path
 
 from msgspec.structs import replace
@@ -14,16 +15,9 @@ from registry import detectors, instants
 from registry.api.attempts import note_export
 from registry.api.backend import Backend
 from registry.api.deployment_names import complete_deployment, refuse_rivals
-from registry.api.detector_constants import DetectorConstants, LazyConstants
 from registry.api.export_records import find_killed_export, find_same_export, try_record_export
-from registry.api.folder_checks import check_folder
 from registry.api.questions import MEMORY, find_export_facts
-from registry.api.served_runs import describe_served_wrongly, list_served_wrongly
 from registry.authorship import Signature, build_signature, find_working_folder
-from registry.cache import find_cache
-from registry.errors import RequestError
-from registry.exporters import lcls2, npy, psana
-from registry.exporters.assembly import build_assemblies, read_arrays
 from registry.exporters.formats import (
     Format,
     build_exported_file,
@@ -34,9 +28,7 @@ from registry.exporters.formats import (
     write_files,
 )
 from registry.exporters.layout import Target
-from registry.exporters.lazy_arrays import build_lazy_arrays
 from registry.exporters.publication import publish_outputs
-from registry.exporters.shared_arrays import find_verification, read_shared_arrays
 from registry.lookup.chosen_panels import refuse_no_panels
 from registry.lookup.resolution import ArrayRequest
 from registry.lookup.revisions import AsOf, RevisionRef
@@ -51,7 +43,7 @@ class ExportRequest(ArrayRequest):
     """The arrays to export as of a revision, in a format and for a range of runs."""
 
     as_of: AsOf = None
-    format: str = npy.NAME
+    format: str = "npy"
     first_run: int | None = None
     last_run: int | None = None
     short_name: str | None = None
@@ -65,47 +57,6 @@ class Draft:
     document: Document
     blake3s: Mapping[str, str]
     warnings: tuple[str, ...]
-
-
-def assemble_constants(backend: Backend, request: ExportRequest) -> DetectorConstants:
-    """Return the arrays in memory; see `Registry.constants`."""
-    document, drafted = _describe_constants(backend, request)
-    assemblies = build_assemblies(document.resolution, backend.store, drafted.blake3s)
-    return DetectorConstants(read_arrays(assemblies), document, (*document.warnings, *drafted.warnings))
-
-
-def find_constants(backend: Backend, request: ExportRequest) -> LazyConstants:
-    """Return the arrays, not read yet; see `Registry.constants`."""
-    document, drafted = _describe_constants(backend, request)
-    arrays = build_lazy_arrays(document.resolution, backend.store, drafted.blake3s, document.registry.id)
-    return LazyConstants(arrays, document, (*document.warnings, *drafted.warnings))
-
-
-def share_constants(
-    backend: Backend, request: ExportRequest, verify: str, *, shared: bool = True, lazy: bool = False
-) -> DetectorConstants:
-    """Return the arrays that the processes of this machine share; see `Registry.constants`."""
-    verification = find_verification(verify)
-    if not shared:
-        raise RequestError("verify: only arrays that are shared may be verified once", parameter="verify")
-    if lazy:
-        raise RequestError(
-            "lazy: arrays that are shared are assembled whole, by one process for all; leave one of the two out",
-            parameter="lazy",
-        )
-    document, drafted = _describe_constants(backend, request)
-    assemblies = build_assemblies(document.resolution, backend.store, drafted.blake3s)
-    arrays, problem = read_shared_arrays(assemblies, find_cache(), verification)
-    notes = [] if problem is None else [f"the arrays are not shared with other processes: {problem}"]
-    return DetectorConstants(arrays, document, (*document.warnings, *drafted.warnings, *notes))
-
-
-def _describe_constants(backend: Backend, request: ExportRequest) -> tuple[Document, Draft]:
-    """Return the document of arrays in memory, and what else is needed to read them."""
-    drafted = draft_document(backend, request, None, build_signature())
-    draft = drafted.document
-    assemblies = build_assemblies(draft.resolution, backend.store)
-    return replace(draft, outputs=tuple(assembly.describe_output() for assembly in assemblies)), drafted
 
 
 def write_export(
@@ -129,17 +80,15 @@ def write_export(
         _refuse_conditions(draft)
     layout = export_format.layout(draft)
     home = folder / layout.folder
-    if export_format.NAME == psana.NAME:
-        psana.refuse_lost_bits(draft)
-    elif export_format.NAME == lcls2.NAME:
-        lcls2.refuse_inexact_masks(draft)
-        refuse_rivals(draft, home)
+    _refuse_what_is_read_wrongly(draft, home)
     former = None if force else find_same_export(home / layout.document, draft)
     stamped = former if former is not None or force else find_killed_export(home, layout, draft)
     if stamped is not None:  # some formats write its time into their files
         draft = replace(draft, created_at=stamped.created_at, created_by=stamped.created_by)
     warnings = [*draft.warnings, *drafted.warnings]
-    if checks_folder and export_format.NAME == psana.NAME:
+    if checks_folder and export_format.NAME == "psana":
+        from registry.api.folder_checks import check_folder
+
         warnings += check_folder(backend, draft, home, dict(layout.arrays))
     assemblies = build_format_assemblies(export_format, draft, backend.store, drafted.blake3s)
     with publish_outputs(
@@ -158,6 +107,8 @@ def write_export(
         if not backend.is_remote:
             note_export(backend.database, path, content)
     if request.as_of is not None:
+        from registry.api.served_runs import describe_served_wrongly, list_served_wrongly
+
         warnings += map(describe_served_wrongly, list_served_wrongly(backend, document, path))
     note = try_record_export(backend, document, path, hashlib.sha256(content).hexdigest(), signature)
     notes = ["all files were there already, with the same bytes"] if former is not None else []
@@ -179,11 +130,23 @@ def _refuse_conditions(draft: Document) -> None:
     detectors.refuse_conditions(map(detector.find_kind_of_type, draft.resolution.types))
 
 
+def _refuse_what_is_read_wrongly(draft: Document, home: Path) -> None:
+    """Refuse values, or files beside them, for which the reader of a format would get others."""
+    if draft.request.format == "psana":
+        from registry.exporters.psana import refuse_lost_bits
+
+        refuse_lost_bits(draft)
+    elif draft.request.format == "lcls2":
+        from registry.exporters.lcls2 import refuse_inexact_masks
+
+        refuse_inexact_masks(draft)
+        refuse_rivals(draft, home)
+
+
 def draft_document(
     backend: Backend, request: ExportRequest, export_format: Format | None, signature: Signature
 ) -> Draft:
     """Return the provenance document without outputs, and what else an export needs."""
-    import numpy as np
     import sqlalchemy as sa
 
     refuse_no_panels(request.panels)
@@ -213,7 +176,7 @@ def draft_document(
         software={
             "calreg": signature.software.removeprefix("calreg "),
             "python": platform.python_version(),
-            "numpy": np.__version__,
+            "numpy": version("numpy"),  # which need not be imported
             "sqlalchemy": sa.__version__,
             **(get_software_versions(export_format) if export_format else {}),
         },

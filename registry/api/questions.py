@@ -1,6 +1,7 @@
 """Questions beside the public methods, which ask them; where the registry is remote, of its service.
 
-`Backend.answer` calls a function of this module, or asks a service for what the function would return.
+`Backend.answer` calls a function of this module, or asks a service for what the function would return. What one
+question alone needs is imported by its function.
 """
 
 from __future__ import annotations
@@ -11,18 +12,12 @@ from itertools import islice
 from msgspec import Struct
 
 from registry.api.backend import Backend
-from registry.api.log_pages import LogRequest, iterate_changes
-from registry.api.showing import show
 from registry.api.stale_copies import StoreWitness
-from registry.api.version_pages import iterate_versions, read_versions_after
 from registry.database.seals import find_head
 from registry.errors import RequestError
 from registry.heads import Head
 from registry.identifiers import is_dataset
 from registry.instants import Instant
-from registry.lookup.deployed_runs import find_deployment
-from registry.lookup.deployments import deployment_warnings
-from registry.lookup.detector_names import list_short_names
 from registry.lookup.resolution import ArrayRequest, resolve
 from registry.lookup.revisions import AsOfRef
 from registry.provenance.document import Deployment, Resolution
@@ -76,7 +71,7 @@ def find_export_facts(
     as_of: AsOfRef = None,
 ) -> ExportFacts:
     """Return what an export is made from; see `Registry.export`."""
-    from registry.exporters.formats import find_format  # with numpy, which no other question needs
+    from registry.exporters.formats import find_format  # which no other question needs
 
     export_format = None if format == MEMORY else find_format(format)
     with_runs = export_format is not None and export_format.HAS_RUN_RANGE
@@ -99,6 +94,8 @@ def find_export_facts(
         if export_format is None or not with_runs:
             _refuse_range_of_runs(format, first_run, last_run)
         else:
+            from registry.lookup.deployed_runs import find_deployment
+
             deployment, beside = find_deployment(
                 view.connection,
                 answer.resolution,
@@ -109,11 +106,15 @@ def find_export_facts(
                 experiment=experiment,
             )
         if export_format is not None and export_format.HAS_SHORT_NAME:
+            from registry.lookup.detector_names import list_short_names
+
             panels_of = [panel.panel for panel in answer.resolution.panels]
             short_names = list_short_names(
                 view.connection, answer.resolution.detector_type, panels_of, view.revision
             )
         if deployment is not None:
+            from registry.lookup.deployments import deployment_warnings
+
             warnings += tuple(
                 deployment_warnings(view.connection, answer.resolution, deployment, view.revision)
             )
@@ -144,6 +145,8 @@ def _refuse_range_of_runs(name: str, first_run: int | None, last_run: int | None
 
 def show_named(backend: Backend, name: str, *, source: str | None = None, as_of: AsOfRef = None) -> Subject:
     """Return what is known of the thing with a name; files are not shown."""
+    from registry.api.showing import show
+
     return show(backend, name, source, as_of, with_files=False)
 
 
@@ -161,6 +164,8 @@ def list_versions(
 
     At most `limit`: those that follow the version `after`, 0 for the first ones, or have numbers below `before`.
     """
+    from registry.api.version_pages import iterate_versions, read_versions_after
+
     if after is not None or (before is None and limit is None):
         if before is not None:
             raise RequestError("a page of versions begins after a version, or below one: give one of the two")
@@ -179,6 +184,8 @@ def list_changes(
     as_of: AsOfRef = None,
 ) -> list[str]:
     """Return lines of one revision, behind the first `skip` of them."""
+    from registry.api.log_pages import LogRequest, iterate_changes
+
     lines = iterate_changes(backend, revision, LogRequest(panels, experiment, as_of=as_of))
     first = skip or 0
     return list(islice(lines, first, None if limit is None else first + limit))

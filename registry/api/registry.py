@@ -231,17 +231,18 @@ class Registry(Deploying, Differences, History, Importing, Reversing):
         DeniedError
             The folder of the cache is another user's, or others may use it.
         """
-        from registry.api import exports
+        from registry.api import memory_arrays
+        from registry.api.exports import ExportRequest
         from registry.api.questions import MEMORY
 
         instant = self._backend.parse_optional_instant(at, as_of)
         chosen = None if panels is None else tuple(panels)
-        request = exports.ExportRequest(
-            target, source, instant, tuple(types or ()), as_of, MEMORY, panels=chosen
-        )
+        request = ExportRequest(target, source, instant, tuple(types or ()), as_of, MEMORY, panels=chosen)
         if shared or verify != "always":
-            return exports.share_constants(self._backend, request, verify, shared=shared, lazy=lazy)
-        return (exports.find_constants if lazy else exports.assemble_constants)(self._backend, request)
+            return memory_arrays.share_constants(self._backend, request, verify, shared=shared, lazy=lazy)
+        return (memory_arrays.find_constants if lazy else memory_arrays.assemble_constants)(
+            self._backend, request
+        )
 
     def export(
         self,

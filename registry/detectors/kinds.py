@@ -19,6 +19,7 @@ from registry.errors import RequestError
 _LARGEST_FACTOR = 10 * (1 + 1e-6)
 # The smallest number that float32 holds with its full precision; smaller ones are what other bytes look like.
 _SMALLEST_NORMAL = 2.0**-126
+_DTYPE_NAMES = {"f": "float", "u": "uint", "i": "int"}  # by the letter of a dtype
 
 
 class ZeroMeaning(StrEnum):
@@ -97,6 +98,16 @@ class Kind:
     characteristic: tuple[int, ...] = ()
     by_condition: bool = False
     condition: str | None = None
+
+    @property
+    def item_size(self) -> int:
+        """The size of a value in bytes."""
+        return int(self.dtype[2:])
+
+    @property
+    def dtype_name(self) -> str:
+        """The name of the dtype: ``float32``."""
+        return f"{_DTYPE_NAMES[self.dtype[1]]}{8 * self.item_size}"
 
     @property
     def is_mask(self) -> bool:

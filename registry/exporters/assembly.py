@@ -13,38 +13,50 @@ from dataclasses import dataclass, field
 from functools import partial
 from itertools import chain, cycle, product
 from types import MappingProxyType
-from typing import Any
-
-import numpy as np
-from numpy.typing import NDArray
+from typing import TYPE_CHECKING, Any
 
 from registry import detectors
-from registry.arrays import find_payload_start
 from registry.detectors import DetectorType, Kind
 from registry.errors import DocumentError
 from registry.exporters.missing_inputs import Input, name_missing_inputs
+from registry.npy_headers import is_npy_header_of
 from registry.parallel import map_in_threads, parallel_for_each
 from registry.provenance.document import InputConstants, InputPanel, Output, Resolution
 from registry.records import FileUse
 from registry.store import ContentStore, name_use_in_errors
 
+if TYPE_CHECKING:
+    # Imported where it is used: an export that copies the bytes of files needs none of it.
+    from numpy.typing import NDArray
+
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """One panel's array of one gain range, verified: shape (row, column); ``panel`` is its index in the whole.
+    """One panel's array of one gain range, verified; ``panel`` is its index in the whole.
 
-    ``start`` is what its file has before the payload; empty where there is no file.
+    Attributes
+    ----------
+    payload
+        The bytes of the array, as they are in its file.
+    start
+        What its file has before the payload; empty where there is no file.
+    dtype, shape
+        Of the array: (row, column).
     """
 
     gain_range: int
     panel: int
-    array: NDArray[Any]
-    start: bytes = b""
+    payload: memoryview
+    start: bytes
+    dtype: str
+    shape: tuple[int, ...]
 
     @property
-    def payload(self) -> memoryview:
-        """The bytes of the array, as they are in its file."""
-        return _as_bytes(self.array)
+    def array(self) -> NDArray[Any]:
+        """The array, which is not copied."""
+        import numpy as np
+
+        return np.frombuffer(self.payload, self.dtype).reshape(self.shape)
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +96,12 @@ class Assembly:
     @property
     def size(self) -> int:
         """The size of the payload in bytes."""
-        return math.prod(self.shape) * np.dtype(self.kind.dtype).itemsize
+        return math.prod(self.shape) * self.kind.item_size
+
+    @property
+    def part_size(self) -> int:
+        """The size of the payload of a part in bytes."""
+        return math.prod(self.shape[2:]) * self.kind.item_size
 
     @property
     def part_count(self) -> int:
@@ -114,7 +131,7 @@ class Assembly:
         # Where answers are waited for, several parts are asked for at once, whatever the processors do.
         requests = self.store.requests
         threads = max(1, requests // self.simultaneous) if requests > 1 else int(self.read_ahead)
-        buffers = cycle([np.empty(self.shape[2:], self.kind.dtype) for _ in range(1 + threads)])
+        buffers = cycle([memoryview(bytearray(self.part_size)) for _ in range(1 + threads)])
         tasks = zip(self._part_indices(gain_ranges), buffers, strict=False)
         return map_in_threads(self._read_part, tasks, threads) if threads else map(self._read_part, tasks)
 
@@ -122,7 +139,7 @@ class Assembly:
         self, whole: NDArray[Any], gain_ranges: Container[int] | None = None
     ) -> Iterator[Callable[[], Part]]:
         """Yield one function per part that reads and verifies it in its place in the array of these gain ranges."""
-        buffers = whole.reshape(-1, *self.shape[2:])
+        buffers = map(_as_bytes, whole.reshape(-1, *self.shape[2:]))
         indices = self._part_indices(gain_ranges)
         return (partial(self._read_part, task) for task in zip(indices, buffers, strict=True))
 
@@ -136,7 +153,7 @@ class Assembly:
 
         def read(place: int, indices: tuple[int, int]) -> object:
             if not hasattr(buffers, "own"):
-                buffers.own = np.empty(self.shape[2:], self.kind.dtype)
+                buffers.own = memoryview(bytearray(self.part_size))
             return use(place, self._read_part((indices, buffers.own)))
 
         return (partial(read, place, indices) for place, indices in enumerate(self._part_indices()))
@@ -162,22 +179,24 @@ class Assembly:
         wanted = known if gain_ranges is None else [number for number in known if number in gain_ranges]
         return product(wanted, range(len(self._places)))
 
-    def _read_part(self, task: tuple[tuple[int, int], NDArray[Any]]) -> Part:
+    def _read_part(self, task: tuple[tuple[int, int], memoryview]) -> Part:
         """Read one file's payload straight into its buffer."""
         (gain_range, index), buffer = task
-        panel = self._places[index]
+        panel, dtype, shape = self._places[index], self.kind.dtype, self.detector.panel_shape
         if panel is None:
-            buffer.fill(0)
-            return Part(gain_range, index, buffer)
+            buffer[:] = bytes(len(buffer))
+            return Part(gain_range, index, buffer, b"", dtype, shape)
         constants = self.find_constants(panel)
         file = constants.files[gain_range]
         blake3 = self.blake3_by_sha256.get(file.sha256)
         with name_use_in_errors(constants.kind, file.gain_range, panel.panel, constants.version):
-            header = self.store.read_into(file.sha256, file.size, _as_bytes(buffer), blake3)
+            header = self.store.read_into(file.sha256, file.size, buffer, blake3)
         # The payload is in the buffer if the header is that of a file of this size.
-        place = self.store.locate(file.sha256)
-        find_payload_start(header, file.size, place, buffer.shape, self.kind.dtype)
-        return Part(gain_range, index, buffer, header)
+        if len(header) + len(buffer) != file.size or not is_npy_header_of(header, shape, dtype):
+            from registry.arrays import find_payload_start
+
+            find_payload_start(header, file.size, self.store.locate(file.sha256), shape, dtype)
+        return Part(gain_range, index, buffer, header, dtype, shape)
 
     def describe_output(
         self, path: str | None = None, sha256: str | None = None, size: int | None = None
@@ -188,7 +207,7 @@ class Assembly:
             kind=self.kind.name,
             unit=self.kind.unit,
             shape=self.shape,
-            dtype=np.dtype(self.kind.dtype).name,
+            dtype=self.kind.dtype_name,
             path=path,
             sha256=sha256,
             size=size,
@@ -196,7 +215,7 @@ class Assembly:
 
 
 def _as_bytes(array: NDArray[Any]) -> memoryview:
-    return array.reshape(-1).view(np.uint8).data
+    return array.reshape(-1).view("u1").data
 
 
 def read_arrays(assemblies: Sequence[Assembly]) -> dict[str, NDArray[Any]]:
@@ -207,6 +226,8 @@ def read_arrays(assemblies: Sequence[Assembly]) -> dict[str, NDArray[Any]]:
     CorruptionError
         Files are missing or damaged: every one is named.
     """
+    import numpy as np
+
     arrays = [np.empty(assembly.shape, assembly.kind.dtype) for assembly in assemblies]
     tasks = map(Assembly.build_read_tasks, assemblies, arrays)
     with name_missing_in(assemblies):

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from importlib import import_module
 from importlib.metadata import version
 from pathlib import Path
 from types import MappingProxyType
-from typing import Protocol
+from typing import Protocol, cast
 
 from registry.errors import RequestError
-from registry.exporters import hdf5, lcls2, npy, psana
 from registry.exporters.assembly import Assembly, build_assemblies, name_missing_in
 from registry.exporters.layout import Layout, Target, WrittenFiles
 from registry.exporters.slots import find_slots, list_absent_segments
@@ -56,7 +56,8 @@ class Format(Protocol):
         """Write all files but the document."""
 
 
-FORMATS: dict[str, Format] = {module.NAME: module for module in (npy, psana, lcls2, hdf5)}
+FORMATS = ("npy", "psana", "lcls2", "hdf5")
+"""The names of the formats, and of their modules, which are imported when they are used: some need numpy."""
 
 
 def find_format(name: str) -> Format:
@@ -65,10 +66,15 @@ def find_format(name: str) -> Format:
         raise RequestError(
             f"{quote(name)} is not a format of exports; known: {', '.join(FORMATS)}", known=list(FORMATS)
         )
-    package = FORMATS[name].REQUIRED_PACKAGE
+    export_format = _import_format(name)
+    package = export_format.REQUIRED_PACKAGE
     if package is not None:
         import_extra(package, name, f"the format {name} needs {package}")
-    return FORMATS[name]
+    return export_format
+
+
+def _import_format(name: str) -> Format:
+    return cast("Format", import_module(f"registry.exporters.{name}"))
 
 
 def build_format_assemblies(
@@ -95,12 +101,12 @@ def get_software_versions(export_format: Format) -> dict[str, str]:
 
 def list_formats_with_runs() -> list[str]:
     """Return the names of the formats whose files are for a range of runs."""
-    return [name for name, export_format in FORMATS.items() if export_format.HAS_RUN_RANGE]
+    return [name for name in FORMATS if _import_format(name).HAS_RUN_RANGE]
 
 
 def list_formats_with_short_names() -> list[str]:
     """Return the names of the formats whose files are for an experiment and a detector by its short name."""
-    return [name for name, export_format in FORMATS.items() if export_format.HAS_SHORT_NAME]
+    return [name for name in FORMATS if _import_format(name).HAS_SHORT_NAME]
 
 
 def write_files(

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Iterator, Sequence
-
-import numpy as np
-from numpy.lib import format as npy_format
 
 from registry.exporters.assembly import Assembly
 from registry.exporters.layout import Layout, Target, WrittenFiles, write_parallel
+from registry.npy_headers import build_npy_header
 from registry.parallel import Advance
 from registry.provenance.document import Document
 
@@ -33,11 +30,7 @@ def write(draft: Document, assemblies: Sequence[Assembly], target: Target, advan
 
 def generate_chunks(assembly: Assembly, advance: Advance) -> Iterator[bytes | memoryview]:
     """Yield the bytes of the file in order: the header, then every panel's payload."""
-    header = io.BytesIO()
-    dtype = np.dtype(assembly.kind.dtype).str
-    fields = {"descr": dtype, "fortran_order": False, "shape": assembly.shape}
-    npy_format.write_array_header_1_0(header, fields)
-    yield header.getvalue()
+    yield build_npy_header(assembly.shape, assembly.kind.dtype)
     for part in assembly.read_parts():
         yield part.payload
         advance()
