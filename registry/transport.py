@@ -56,7 +56,7 @@ class Service:
     Parameters
     ----------
     attempts
-        How often a request is made that fails in a way that may pass.
+        How often a request is made that fails in a way that may pass; by default several times.
 
     Raises
     ------
@@ -66,8 +66,8 @@ class Service:
         urllib3 is not installed, or the token or the certificates cannot be read.
     """
 
-    def __init__(self, url: str, *, attempts: int = _ATTEMPTS) -> None:
-        self._attempts = attempts
+    def __init__(self, url: str, *, attempts: int | None = None) -> None:
+        self._attempts = attempts or _ATTEMPTS
         self._urllib3: Any = import_extra("urllib3", "remote", "urllib3, which speaks HTTP, is not installed")
         self.url = _parse_url(url)
         self._token = _read_token()

@@ -453,6 +453,7 @@ def test_a_mirror_is_backed_up_and_restored_as_one(
 
 
 @pytest.mark.slow
+@pytest.mark.sqlite_suffices
 def test_a_mirror_that_is_killed_anywhere_goes_on(
     location: RegistryLocation, registry: Registry, target: RegistryLocation, tmp_path: Path
 ) -> None:

@@ -120,7 +120,7 @@ class ServiceUpstream:
         from registry.api.remote.backend import read_served_head
         from registry.transport import Service
 
-        self._service = Service(url) if attempts is None else Service(url, attempts=attempts)
+        self._service = Service(url, attempts=attempts)
         self.name = self._service.name
         served = read_served_head(self._service)
         if served.public:
