@@ -54,11 +54,11 @@ def find_contents(backend: Backend, sha256: str, *, as_of: AsOfRef = None) -> Fi
     parse_sha256(sha256)
     with backend.read_transaction(as_of) as view:
         revision = view.revision
-        inputs = stored_files.list_inputs_with_file(view.connection, sha256, revision)
+        inputs = stored_files.list_inputs_with_files(view.connection, [sha256], revision).get(sha256, ())
         recorded = stored_files.list_exports_with_file(view.connection, sha256)
         converted = stored_files.list_versions_converted_from(view.connection, sha256, revision)
     exports = tuple(export for export in recorded if export.revision <= revision)
-    return FileContents(revision, tuple(inputs), exports, tuple(converted), find_upstream(backend))
+    return FileContents(revision, inputs, exports, tuple(converted), find_upstream(backend))
 
 
 def list_inputs(
@@ -68,10 +68,8 @@ def list_inputs(
     for sha256 in sha256s:
         parse_sha256(sha256)
     with backend.read_transaction(as_of) as view:
-        return [
-            tuple(stored_files.list_inputs_with_file(view.connection, sha256, view.revision))
-            for sha256 in sha256s
-        ]
+        inputs = stored_files.list_inputs_with_files(view.connection, sha256s, view.revision)
+        return [inputs.get(sha256, ()) for sha256 in sha256s]
 
 
 def match_patterns(

@@ -11,13 +11,27 @@ from registry.errors import NotFoundError
 from registry.identifiers import find_near, suggestion
 
 
+def select_experiments(revision: int) -> sa.Select[Any]:
+    """Select the names of the experiments with a run or a configuration.
+
+    By a probe of an index for each of them, however many runs it has.
+    """
+    queries = []
+    for table in (schema.run, schema.configuration):
+        live = schema.live_condition(table, revision)
+        first = sa.select(sa.func.min(table.c.experiment).label("name")).where(live)
+        known = first.cte(f"experiments_of_{table.name}", recursive=True)
+        following = sa.select(sa.func.min(table.c.experiment)).where(live, table.c.experiment > known.c.name)
+        known = known.union_all(
+            sa.select(following.correlate(known).scalar_subquery()).where(known.c.name.is_not(None))
+        )
+        queries.append(sa.select(known.c.name).where(known.c.name.is_not(None)))
+    return sa.select(sa.union(*queries).subquery().c.name)
+
+
 def list_experiments(connection: sa.Connection, revision: int) -> list[str]:
     """Return the experiments with a run or a configuration."""
-    queries = [
-        sa.select(table.c.experiment).where(schema.live_condition(table, revision))
-        for table in (schema.run, schema.configuration)
-    ]
-    return sorted(connection.execute(sa.union(*queries)).scalars())
+    return sorted(connection.execute(select_experiments(revision)).scalars())
 
 
 def unknown_experiment_error(

@@ -8,6 +8,7 @@ import sqlalchemy as sa
 from msgspec import Struct
 
 from registry import schema
+from registry.lookup.experiments import select_experiments
 
 MAX_NAMES = 60
 """The largest number of names of one category."""
@@ -27,7 +28,7 @@ def search_names(connection: sa.Connection, prefix: str, revision: int) -> dict[
         "panels": _select_panels(revision),
         "detector_names": _select_detector_names(revision),
         "tags": _select_tags(revision),
-        "experiments": _select_experiments(revision),
+        "experiments": select_experiments(revision).add_columns(sa.null().label("description")),
     }
     names = {}
     for category, statement in statements.items():
@@ -66,19 +67,3 @@ def _select_tags(revision: int) -> sa.Select[Any]:
     tag = schema.tag
     words = sa.literal("revision ") + sa.cast(tag.c.revision, sa.String)
     return sa.select(tag.c.name, words.label("description")).where(tag.c.recorded_in <= revision)
-
-
-def _select_experiments(revision: int) -> sa.Select[Any]:
-    """Select the experiments: a probe of the index for each of them, however many runs it has."""
-    queries = []
-    for table in (schema.run, schema.configuration):
-        live = schema.live_condition(table, revision)
-        first = sa.select(sa.func.min(table.c.experiment).label("name")).where(live)
-        known = first.cte(f"experiments_of_{table.name}", recursive=True)
-        following = sa.select(sa.func.min(table.c.experiment)).where(live, table.c.experiment > known.c.name)
-        known = known.union_all(
-            sa.select(following.correlate(known).scalar_subquery()).where(known.c.name.is_not(None))
-        )
-        queries.append(sa.select(known.c.name).where(known.c.name.is_not(None)))
-    names = sa.union(*queries).subquery()
-    return sa.select(names.c.name, sa.null().label("description"))

@@ -105,24 +105,33 @@ def _build_statistics(row: Any) -> Statistics:
     return Statistics(row.minimum, row.median, row.maximum, row.zeros, row.nonfinite)
 
 
-def list_inputs_with_file(connection: sa.Connection, sha256: str, revision: int) -> list[IdentifiedInput]:
-    """Return the constants that contain the file, as of a revision."""
+def list_inputs_with_files(
+    connection: sa.Connection, sha256s: Iterable[str], revision: int
+) -> dict[str, tuple[IdentifiedInput, ...]]:
+    """Return by file the constants that contain it, as of a revision; other files have no entry.
+
+    Two queries, however many files there are.
+    """
     constants, part = schema.constants, schema.constants_file
     query = (
-        sa.select(constants.c.sha256, constants.c.kind, part.c.gain_range)
+        sa.select(part.c.sha256.label("file"), constants.c.sha256, constants.c.kind, part.c.gain_range)
         .join(part, part.c.constants_id == constants.c.id)
-        .where(part.c.sha256 == sha256, constants.c.recorded_in <= revision)
+        .where(is_listed(part.c.sha256, sha256s), constants.c.recorded_in <= revision)
         .order_by(constants.c.id, part.c.gain_range)
     )
-    return [
-        IdentifiedInput(
-            kind=row.kind,
-            gain_range=row.gain_range,
-            constants=row.sha256,
-            versions=tuple(list_versions_with_constants(connection, row.sha256, revision)),
+    rows = connection.execute(query).all()
+    versions = list_versions_with_constants(connection, {row.sha256 for row in rows}, revision)
+    inputs: dict[str, list[IdentifiedInput]] = defaultdict(list)
+    for row in rows:
+        inputs[row.file].append(
+            IdentifiedInput(
+                kind=row.kind,
+                gain_range=row.gain_range,
+                constants=row.sha256,
+                versions=tuple(versions[row.sha256]),
+            )
         )
-        for row in connection.execute(query).all()
-    ]
+    return {file: tuple(found) for file, found in inputs.items()}
 
 
 def list_versions_converted_from(connection: sa.Connection, sha256: str, revision: int) -> list[Version]:

@@ -7,7 +7,7 @@ revision the live versions of a panel and kind have different starts.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from functools import cache, lru_cache
 from itertools import chain
 from sys import intern
@@ -273,10 +273,18 @@ def list_versions_with_numbers(
     return _list_versions_where(connection, condition, revision, len(numbers))
 
 
-def list_versions_with_constants(connection: sa.Connection, sha256: str, revision: int) -> list[Version]:
-    """Return the versions with these constants, withdrawn ones too, by number."""
-    condition = sa.and_(schema.constants.c.sha256 == sha256, schema.version.c.recorded_in <= revision)
-    return _list_versions_where(connection, condition, revision, None)
+def list_versions_with_constants(
+    connection: sa.Connection, sha256s: Collection[str], revision: int
+) -> dict[str, list[Version]]:
+    """Return by constants the versions that have them, withdrawn ones too, by number."""
+    by_constants: dict[str, list[Version]] = {sha256: [] for sha256 in sha256s}
+    if by_constants:
+        constants, version = schema.constants, schema.version
+        wanted = sa.select(constants.c.id).where(is_listed(constants.c.sha256, by_constants))
+        condition = sa.and_(version.c.constants_id.in_(wanted), version.c.recorded_in <= revision)
+        for known in _list_versions_where(connection, condition, revision, None):
+            by_constants[known.constants or ""].append(known)
+    return by_constants
 
 
 def list_versions_of_revision(
