@@ -18,6 +18,7 @@ from registry.errors import NotFoundError, RequestError
 from registry.instants import parse_instant
 from registry.lookup import log, panel_histories, version_pages
 from registry.lookup.fact_lines import Subject
+from registry.lookup.runs import list_runs
 from registry.records import Revision, Version
 from registry.registration.planning import VersionStatement
 from registry.registration.versions import record_constants, record_versions
@@ -177,6 +178,37 @@ def test_all_versions_come_by_panel_kind_and_start(filled: Registry, page_size: 
     ]
 
 
+@pytest.mark.slow
+def test_runs_are_listed_in_pages_by_experiment_and_number(
+    registry: Registry, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for number in (3, 1, 2):
+        for experiment in ("xcs2", "xcs1"):
+            registry.runs.add(f"exp={experiment}:run={number}", begin="2018-02-10T08:15:00Z")
+    for day in (11, 12):
+        begin = f"2018-02-{day}T08:15:00Z"
+        registry.runs.add("exp=xcs1:run=2", begin=begin, supersede=True, comment="another time")
+    registry.runs.withdraw("exp=xcs2:run=3", comment="never taken")
+    arguments = [
+        {"experiment": experiment, "withdrawn": withdrawn, "as_of": as_of}
+        for experiment in (None, "xcs1", "xcs3")
+        for withdrawn in (False, True)
+        for as_of in (None, 4, 8)
+    ]
+    for size in (1, 2, 3, 500):
+        monkeypatch.setattr(pages, "PAGE_SIZE", size)
+        for options in arguments:
+            with registry._backend.read_transaction(options["as_of"]) as view:
+                experiments = None if options["experiment"] is None else {options["experiment"]}
+                whole = list_runs(view.connection, view.revision, experiments, withdrawn=options["withdrawn"])
+            assert list(registry.runs.iterate(**options)) == registry.runs.list(**options) == whole
+    listed = [(run.experiment, run.run, run.withdrawn_in) for run in registry.runs.iterate(withdrawn=True)]
+    of_xcs1 = [("xcs1", 1, None), ("xcs1", 2, 7), ("xcs1", 2, 8), ("xcs1", 2, None), ("xcs1", 3, None)]
+    assert listed == [*of_xcs1, ("xcs2", 1, None), ("xcs2", 2, None), ("xcs2", 3, 9)]
+    assert registry.runs.experiments() == ["xcs1", "xcs2"]
+    assert registry.runs.experiments(as_of=1) == ["xcs2"]
+
+
 @pytest.mark.sqlite_suffices
 @pytest.mark.slow
 def test_what_is_recorded_between_two_pages_is_not_in_them(
@@ -192,6 +224,7 @@ def test_what_is_recorded_between_two_pages_is_not_in_them(
         (lambda: filled.versions.iterate(limit=99), filled.versions.list(limit=99)),
         (lambda: filled.versions.iterate(PANEL_A, limit=99), filled.versions.list(PANEL_A, limit=99)),
         (lambda: filled.iterate_changes(12), list(filled.iterate_changes(12))),
+        (filled.runs.iterate, filled.runs.list()),
     ]
     started = [(iterate(), expected) for iterate, expected in listings]
     read = [list(islice(items, 3)) for items, _ in started]

@@ -55,6 +55,7 @@ LISTS: dict[str, Callable[[Registry], Any]] = {
 ITERATORS: tuple[Callable[[Registry], Any], ...] = (
     lambda registry: registry.iterate_log(),
     lambda registry: registry.versions.iterate(),
+    lambda registry: registry.runs.iterate(),
     lambda registry: registry.exports.iterate(),
 )
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from registry.api.backend import InstantLike, Noun
@@ -9,9 +10,10 @@ from registry.api.stated_instants import state_instant
 from registry.database.change import Change
 from registry.identifiers import Dataset, parse_experiment
 from registry.lookup import runs
+from registry.lookup.experiments import list_experiments
 from registry.lookup.revisions import AsOf, require_comment
 from registry.records import Outcome, Run
-from registry.records.record_lists import RecordList
+from registry.records.record_lists import RecordIterator, RecordList
 from registry.registration.run_imports import record_dataset_table, record_logbook
 from registry.registration.run_withdrawal import withdraw_runs
 from registry.registration.runs import RunStatement, record_runs
@@ -146,10 +148,20 @@ class Runs(Noun):
         self, experiment: str | None = None, *, withdrawn: bool = False, as_of: AsOf = None
     ) -> RecordList[Run]:
         """Return the registered runs by experiment and number, with `withdrawn` those too."""
-        experiments = None if experiment is None else {parse_experiment(experiment)}
+        return RecordList(Run, self.iterate(experiment, withdrawn=withdrawn, as_of=as_of))
+
+    def iterate(
+        self, experiment: str | None = None, *, withdrawn: bool = False, as_of: AsOf = None
+    ) -> RecordIterator[Run]:
+        """Yield what `list` returns, page by page, as `Versions.iterate` does."""
+        from registry.api.run_pages import iterate_runs
+
+        return RecordIterator(Run, iterate_runs(self._backend, experiment, as_of, withdrawn=withdrawn))
+
+    def experiments(self, *, as_of: AsOf = None) -> Sequence[str]:
+        """Return the names of the experiments with registered runs, in their order."""
         with self._backend.read_transaction(as_of) as view:
-            known = runs.list_runs(view.connection, view.revision, experiments, withdrawn=withdrawn)
-            return RecordList(Run, known)
+            return list_experiments(view.connection, view.revision, with_configurations=False)
 
     def show(self, dataset: str, *, as_of: AsOf = None) -> Run:
         """Return a registered run; if it is not known, the `NotFoundError` names the nearest ones."""

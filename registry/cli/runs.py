@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -10,6 +11,7 @@ import typer
 
 from registry.cli import output, reports
 from registry.cli.application import create_group
+from registry.cli.listing import Listing
 from registry.cli.names import read_detector
 from registry.cli.options import (
     AnyTime,
@@ -30,7 +32,7 @@ from registry.cli.options import (
 from registry.identifiers import format_count, suggestion
 
 if TYPE_CHECKING:
-    from registry.records import Configuration, Detector, DetectorName, Run
+    from registry.records import Detector, DetectorName, Run
 
 run = create_group(help="Runs, and their start times.")
 detector = create_group(help="Configurations: which panels are read out for a source.")
@@ -132,18 +134,20 @@ def list_runs(
 ) -> None:
     """List the registered runs."""
     with open_from_context(ctx, timezone) as registry:
-        runs = registry.runs.list(experiment, withdrawn=every, as_of=as_of)
-        known = () if runs or experiment is None else registry.runs.list(as_of=as_of)
-    if json:
-        output.print_json(runs)
-    else:
-        headings = ("experiment", "run", "begin", "end", "revision", *(("withdrawn in",) if every else ()))
-        rows = [
-            (row.experiment, row.run, row.begin or "not known", row.end, row.recorded_in, row.withdrawn_in)
-            for row in runs
-        ]
-        output.print_table(headings, [row[: len(headings)] for row in rows])
-        _hint_if_empty(runs, known, experiment, "run list", as_of)
+        runs = Listing(registry.runs.iterate(experiment, withdrawn=every, as_of=as_of), None)
+        output.print_answer(runs, partial(_print_runs, every=every), as_json=json)
+        if runs.last is None and not json:
+            experiments = () if experiment is None else registry.runs.experiments(as_of=as_of)
+            _hint_if_empty((), experiments, experiment, "run list", as_of)
+
+
+def _print_runs(runs: Iterable[Run], *, every: bool) -> None:
+    headings = ("experiment", "run", "begin", "end", "revision", *(("withdrawn in",) if every else ()))
+    rows = (
+        (row.experiment, row.run, row.begin or "not known", row.end, row.recorded_in, row.withdrawn_in)
+        for row in runs
+    )
+    output.print_table(headings, (row[: len(headings)] for row in rows))
 
 
 @run.command("show")
@@ -168,13 +172,12 @@ def _print_run(record: Run) -> None:
 
 def _hint_if_empty(
     answer: Sequence[object],
-    known: Iterable[Run | Configuration],
+    experiments: Collection[str],
     experiment: str | None,
     verb: str,
     as_of: str | None,
 ) -> None:
     """Print which experiment may be meant, if nothing of this one is recorded, or what would fill the answer."""
-    experiments = {row.experiment for row in known}
     if experiment is not None and experiments:
         near = suggestion(experiment, experiments)
         output.print_notes(notes=[f"nothing of experiment {experiment} is recorded{near}"])
@@ -321,7 +324,7 @@ def list_configurations(
             output.print_text(f"  {segment:>2}  {panel}")
         if not row.panels:
             output.print_text(f"  {row.object_name}: no panel Ids")
-    _hint_if_empty(rows, known, experiment, "detector list", as_of)
+    _hint_if_empty(rows, {row.experiment for row in known}, experiment, "detector list", as_of)
 
 
 @detector.command("show")

@@ -11,13 +11,13 @@ from registry.errors import NotFoundError
 from registry.identifiers import find_near, suggestion
 
 
-def select_experiments(revision: int) -> sa.Select[Any]:
-    """Select the names of the experiments with a run or a configuration.
+def select_experiments(revision: int, *, with_configurations: bool = True) -> sa.Select[Any]:
+    """Select the names of the experiments with a run, or with a configuration.
 
     By a probe of an index for each of them, however many runs it has.
     """
     queries = []
-    for table in (schema.run, schema.configuration):
+    for table in (schema.run, schema.configuration) if with_configurations else (schema.run,):
         live = schema.live_condition(table, revision)
         first = sa.select(sa.func.min(table.c.experiment).label("name")).where(live)
         known = first.cte(f"experiments_of_{table.name}", recursive=True)
@@ -29,9 +29,12 @@ def select_experiments(revision: int) -> sa.Select[Any]:
     return sa.select(sa.union(*queries).subquery().c.name)
 
 
-def list_experiments(connection: sa.Connection, revision: int) -> list[str]:
-    """Return the experiments with a run or a configuration."""
-    return sorted(connection.execute(select_experiments(revision)).scalars())
+def list_experiments(
+    connection: sa.Connection, revision: int, *, with_configurations: bool = True
+) -> list[str]:
+    """Return the experiments with a run, or with a configuration."""
+    query = select_experiments(revision, with_configurations=with_configurations)
+    return sorted(connection.execute(query).scalars())
 
 
 def unknown_experiment_error(

@@ -64,6 +64,38 @@ def _select_runs(*, withdrawn: bool = False) -> sa.Select[Any]:
     return sa.select(run).where(recorded).order_by(run.c.experiment, run.c.number, run.c.id)
 
 
+def list_runs_after(
+    connection: sa.Connection,
+    revision: int,
+    experiment: str | None,
+    after: tuple[int, Run] | None,
+    count: int,
+    *,
+    withdrawn: bool,
+) -> list[tuple[int, Run]]:
+    """Return the next `count` runs after one (the first ones for None), as `list_runs` does, each with its key."""
+    parameters: dict[str, Any] = {"revision": revision, "count": count, "of_experiment": experiment}
+    if after is not None:
+        key, run = after
+        parameters |= {"experiment": run.experiment, "number": run.run, "id": key}
+    query = _select_runs_after(experiment is not None, after is not None, withdrawn)
+    return [(row.id, _build_run(row, revision)) for row in connection.execute(query, parameters)]
+
+
+@cache
+def _select_runs_after(of_experiment: bool, has_place: bool, withdrawn: bool) -> sa.Select[Any]:
+    run, query = schema.run, _select_runs(withdrawn=withdrawn)
+    if of_experiment:
+        query = query.where(run.c.experiment == sa.bindparam("of_experiment", type_=sa.Text))
+    if has_place:
+        order = run.c.experiment, run.c.number, run.c.id
+        place = [sa.bindparam(column.name, type_=column.type) for column in order]
+        query = query.where(sa.tuple_(*order) > sa.tuple_(*place))
+    # SQLite would look for what was recorded by the revision, and sort.
+    query = query.with_hint(run, "INDEXED BY ix_run_number", "sqlite")
+    return query.limit(sa.bindparam("count", type_=sa.Integer))
+
+
 def _is_recorded(table: sa.Table, withdrawn: bool) -> sa.ColumnElement[bool]:
     revision = sa.bindparam("revision", type_=sa.Integer)
     return table.c.recorded_in <= revision if withdrawn else schema.live_condition(table, revision)

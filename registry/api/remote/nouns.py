@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import chain
 from typing import Any
 
 from msgspec.structs import replace
@@ -23,7 +24,7 @@ from registry.api.versions import Versions
 from registry.errors import NotFoundError, NotValidError, OfflineError, RequestError
 from registry.lookup.revisions import AsOf
 from registry.lookup.targets import is_pattern
-from registry.records import RecordedExport, Validity, Version
+from registry.records import RecordedExport, Run, Validity, Version
 from registry.records.record_lists import RecordIterator
 
 
@@ -43,8 +44,20 @@ class RemoteAliases(Aliases):
 class RemoteRuns(Runs):
     """``registry.runs`` of a remote registry."""
 
-    list = make_list_method(Runs.list, "list_runs")
+    _backend: RemoteBackend
     show = make_method("runs.show")
+
+    def iterate(
+        self, experiment: str | None = None, *, withdrawn: bool = False, as_of: AsOf = None
+    ) -> RecordIterator[Run]:
+        """Yield runs, page by page; see `Runs.iterate`."""
+        arguments = {"experiment": experiment, "withdrawn": withdrawn}
+        pages = ask_pages(self._backend, find_reading("questions.list_runs"), arguments, as_of)
+        return RecordIterator(Run, chain.from_iterable(pages))
+
+    def experiments(self, *, as_of: AsOf = None) -> Sequence[str]:
+        """Return the names of the experiments with registered runs, in their order."""
+        return sorted({run.experiment for run in self.iterate(as_of=as_of)})
 
 
 class RemoteDetectors(Detectors):
