@@ -38,6 +38,8 @@ def quote(text: str) -> str:
 
 def escape_control_characters(text: str) -> str:
     """Return the text with every control character, line ends too, written as an escape."""
+    if text.isprintable():  # most are
+        return text
     return "".join(char if char.isprintable() else char.encode("unicode_escape").decode() for char in text)
 
 

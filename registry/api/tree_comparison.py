@@ -50,7 +50,7 @@ def compare_tree(backend: Backend, root: Path, progress: Progress) -> TreeCompar
     with backend.read_transaction() as view:
         checked.tree.hazards += list_alias_hazards(view, checked.tree)
         scope = find_scope(view.connection, checked.tree, rule, view.revision)
-        registered = _read_registered_versions(view, scope.panels)
+        registered = _read_registered_versions(view, scope.panels, checked)
         maps = TreeMaps(view.connection, checked, Allowances())
         replaced = maps.add_unrecorded(registered.live)
         checked.tree.hazards += maps.list_mix_ups(view.connection, replaced)
@@ -87,7 +87,7 @@ class _RegisteredVersions:
     """The registry's versions of the panels that are compared.
 
     ``aliases`` are the M-numbers by panel Id and start, ``live`` and ``last`` the versions by key (the last one may be
-    withdrawn), ``files`` the files of the live ones by the SHA-256 of their constants.
+    withdrawn), ``files`` the files, by the SHA-256 of their constants, of the live ones that entries state, too.
     """
 
     aliases: KnownAliases
@@ -96,14 +96,24 @@ class _RegisteredVersions:
     files: dict[str, tuple[StoredFile, ...]]
 
 
-def _read_registered_versions(view: ReadTransaction, names: Sequence[str]) -> _RegisteredVersions:
+def _read_registered_versions(
+    view: ReadTransaction, names: Sequence[str], checked: CheckedTree
+) -> _RegisteredVersions:
     aliases = read_known_aliases(view.connection, view.revision, names)
     recorded = versions.list_recorded_versions(view.connection, names, view.revision)
     recorded.sort(key=attrgetter("version"))
     last = {(version.panel, version.kind, version.valid_from): version for version in recorded}
     live = {key: version for key, version in last.items() if version.withdrawn_in is None}
-    constants = {version.constants for version in live.values() if version.constants}
+    stated = (live.get(key) for key in _list_keys(checked))
+    constants = {version.constants for version in stated if version and version.constants}
     return _RegisteredVersions(aliases, live, last, list_stored_files(view.connection, constants))
+
+
+def _list_keys(checked: CheckedTree) -> Iterator[VersionKey]:
+    """Yield the keys of what the entries state."""
+    for entry in checked.tree.entries:
+        for constants in checked.get_constants(entry):
+            yield entry.panel, constants.kind, entry.valid_from
 
 
 def _find_odd_entries(checked: CheckedTree, registered: _RegisteredVersions) -> Iterator[Hazard]:
@@ -191,11 +201,7 @@ def _find_unlinked_versions(
     """Yield the live versions that no entry states, except those of links that are hazards."""
     entries = {entry.name: entry for entry in checked.tree.entries}
     hazards = {hazard.name for hazard in checked.tree.hazards}
-    linked = {
-        (entry.panel, constants.kind, entry.valid_from)
-        for entry in checked.tree.entries
-        for constants in checked.get_constants(entry)
-    }
+    linked = set(_list_keys(checked))
     for key, version in registered.live.items():
         link = get_link_name(version.panel, version.source_path)
         if key in linked or link in hazards:

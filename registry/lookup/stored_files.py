@@ -131,7 +131,7 @@ def list_inputs_with_files(
                 versions=tuple(versions[row.sha256]),
             )
         )
-    return {file: tuple(found) for file, found in inputs.items()}
+    return {file: tuple(group) for file, group in inputs.items()}
 
 
 def list_versions_converted_from(connection: sa.Connection, sha256: str, revision: int) -> list[Version]:
