@@ -368,8 +368,8 @@ def test_an_export_with_its_own_document_stays_and_gets_the_lines_that_a_journal
     "step",
     [
         (Path, "replace", 2),
-        (module, "sync_folder", 2),
-        (module, "sync_folder", 4),
+        (module, "sync_folder", 1),
+        (module, "sync_folder", 3),
         (module, "append_lines", 1),
         (module, "append_lines", 2),
     ],

@@ -171,8 +171,9 @@ def _move_outputs(
     document, replaced = folder / names[-1], staging / _REPLACED_FOLDER
     with ExitStack() as undo:
         undo.callback(_prepare_undo(document, replaced / _REPLACED_DOCUMENT))
-        document.unlink(missing_ok=True)
-        sync_folder(folder)
+        if os.path.lexists(document):
+            document.unlink()
+            sync_folder(folder)
         changed = [folder]
         for name in names:
             target = folder / name

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 import sqlalchemy as sa
@@ -11,11 +12,13 @@ import sqlalchemy as sa
 from registry import schema
 from registry.identifiers import MAX_RUN
 from registry.lookup.overlaps import Interval, Range
-from registry.lookup.value_lists import is_listed
-from registry.lookup.values_table import values_table
+from registry.lookup.value_lists import is_listed, list_parameter
+from registry.lookup.values_table import values_table_parameters, values_table_template
 
 UNKNOWN_SERIAL_NUMBER = "0"
 """The data systems write it where they know none: two such panels need not be one module."""
+
+_REVISION: sa.BindParameter[int] = sa.bindparam("revision", type_=sa.Integer)
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,16 +37,22 @@ class Readout:
 
 def list_fellow_readouts(connection: sa.Connection, panels: Iterable[str], revision: int) -> list[Readout]:
     """Return the configurations, as of a revision, with one of these panels or another panel Id of its module."""
+    rows = connection.execute(_select_fellow_readouts(), {"panels": panels, "revision": revision})
+    return [build_readout(row) for row in rows]
+
+
+# Asked at every export and change: to build these statements takes longer than to execute them.
+@cache
+def _select_fellow_readouts() -> sa.Select[Any]:
     configuration, member = schema.configuration, schema.configuration_panel
-    fellows = _select_fellows(panels, revision).subquery("fellows")
-    query = (
+    fellows = _select_fellows().subquery("fellows")
+    return (
         sa.select(configuration)
         .join(member, member.c.configuration_id == configuration.c.id)
         .join(fellows, fellows.c.id == member.c.panel_id)
-        .where(schema.live_condition(configuration, revision))
+        .where(schema.live_condition(configuration, _REVISION))
         .distinct()
     )
-    return [build_readout(row) for row in connection.execute(query)]
 
 
 def build_readout(row: Any) -> Readout:
@@ -52,13 +61,13 @@ def build_readout(row: Any) -> Readout:
     return Readout(row.id, (row.experiment, row.source), ((row.first_run, last),))
 
 
-def _select_fellows(panels: Iterable[str], revision: int) -> sa.CompoundSelect[Any]:
+def _select_fellows() -> sa.CompoundSelect[Any]:
     """Return the statement for the keys of the panels, and of those that have a serial or M-number of theirs."""
     panel, fellow = schema.panel, schema.panel.alias("fellow")
     alias, same = schema.alias, schema.alias.alias("same")
     named = (
         sa.select(panel.c.id, panel.c.detector_type, panel.c.serial_number)
-        .where(is_listed(panel.c.identifier, panels))
+        .where(is_listed(panel.c.identifier, list_parameter("panels", panel.c.identifier.type)))
         .cte("named")
     )
     by_serial_number = (
@@ -73,7 +82,7 @@ def _select_fellows(panels: Iterable[str], revision: int) -> sa.CompoundSelect[A
         sa.select(same.c.panel_id)
         .join(alias, alias.c.m_number == same.c.m_number)
         .join(named, named.c.id == alias.c.panel_id)
-        .where(schema.live_condition(alias, revision), schema.live_condition(same, revision))
+        .where(schema.live_condition(alias, _REVISION), schema.live_condition(same, _REVISION))
     )
     return sa.union(sa.select(named.c.id), by_serial_number, by_m_number)
 
@@ -83,17 +92,24 @@ def list_members(connection: sa.Connection, configurations: Iterable[int]) -> li
 
     The module is known by the serial number, and where there is none by the panel Id.
     """
+    return [
+        (key, identifier, identifier if serial == UNKNOWN_SERIAL_NUMBER else f"{detector_type} {serial}")
+        for key, identifier, detector_type, serial in connection.execute(
+            _select_members(), {"configurations": configurations}
+        )
+    ]
+
+
+@cache
+def _select_members() -> sa.Select[Any]:
     member, panel = schema.configuration_panel, schema.panel
-    query = (
+    configurations = list_parameter("configurations", member.c.configuration_id.type)
+    return (
         sa.select(member.c.configuration_id, panel.c.identifier, panel.c.detector_type, panel.c.serial_number)
         .join(panel, panel.c.id == member.c.panel_id)
         .where(is_listed(member.c.configuration_id, configurations))
         .order_by(member.c.configuration_id, member.c.position)
     )
-    return [
-        (key, identifier, identifier if serial == UNKNOWN_SERIAL_NUMBER else f"{detector_type} {serial}")
-        for key, identifier, detector_type, serial in connection.execute(query)
-    ]
 
 
 def list_intervals(
@@ -106,10 +122,29 @@ def list_intervals(
 
     With `during` those alone that may go on between these two instants.
     """
-    run, configuration = schema.run, schema.configuration
     rows = {(readout.experiment, *limits) for readout in readouts for limits in readout.ranges}
-    columns = configuration.c.experiment, configuration.c.first_run, configuration.c.last_run
-    wanted = values_table(connection, sorted(rows), *columns)
+    dialect = connection.dialect.name
+    parameters = {
+        **values_table_parameters(dialect, sorted(rows), *_get_range_columns()),
+        "revision": revision,
+    }
+    if during is not None:
+        parameters |= {"begin": during[0], "end": during[1]}
+    intervals: dict[str, list[Interval]] = {}
+    query = _select_intervals(dialect, is_bounded=during is not None)
+    for experiment, *interval in connection.execute(query, parameters):
+        intervals.setdefault(experiment, []).append((interval[0], interval[1], interval[2]))
+    return intervals
+
+
+def _get_range_columns() -> tuple[sa.Column[Any], ...]:
+    configuration = schema.configuration
+    return configuration.c.experiment, configuration.c.first_run, configuration.c.last_run
+
+
+@cache
+def _select_intervals(dialect: str, *, is_bounded: bool) -> sa.Select[Any]:
+    run, wanted = schema.run, values_table_template(dialect, *_get_range_columns())
     end = sa.func.coalesce(run.c.end_at, run.c.begin_at)
     query = (
         sa.select(run.c.experiment, run.c.begin_at, end, run.c.number)
@@ -117,14 +152,12 @@ def list_intervals(
         .where(
             run.c.number.between(wanted.c.first_run, wanted.c.last_run),
             run.c.begin_at.is_not(None),
-            schema.live_condition(run, revision),
+            schema.live_condition(run, _REVISION),
         )
         .distinct()
         .order_by(run.c.number)
     )
-    if during is not None:
-        query = query.where(run.c.begin_at <= during[1], end >= during[0])
-    intervals: dict[str, list[Interval]] = {}
-    for experiment, *interval in connection.execute(query):
-        intervals.setdefault(experiment, []).append((interval[0], interval[1], interval[2]))
-    return intervals
+    if not is_bounded:
+        return query
+    first, last = (sa.bindparam(name, type_=run.c.begin_at.type) for name in ("begin", "end"))
+    return query.where(run.c.begin_at <= last, end >= first)
