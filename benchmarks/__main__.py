@@ -56,6 +56,7 @@ GROUPS: dict[str, Callable[[Bench], Iterator[Row]]] = {
     "mirror": mirroring.measure_mirrors,
     "import": importing.measure_import,
     "start": startup.measure_start_up,
+    "program": exports.measure_programs,
     "store": buckets.measure_stores,
     "service": serving.measure_service,
     "proxies": proxies.measure_proxies,

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from sysconfig import get_paths
 
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmarks import baselines, works
+import registry
+from benchmarks import baselines, merge, works
 from benchmarks.bench import Bench
+from benchmarks.programs import evict, find_calreg, make_process_task
 from benchmarks.rows import Row, make_timed_row
 from benchmarks.timing import Task
 from registry.api import Registry
@@ -17,6 +21,7 @@ from registry.api.detector_constants import DetectorConstants
 from registry.records import Export
 
 _NPY_REACH: dict[int, tuple[float, tuple[float, ...]]] = {8: (0.9, (0.5,)), 32: (0.5, ())}
+_PROGRAM_REACH = {2: 2.2, 8: 1.4, 32: 0.8}
 
 Arrays = dict[str, NDArray[np.float32]]
 
@@ -61,6 +66,46 @@ def _measure_npy_memory(bench: Bench, panels: int) -> Row:
     )
     baseline = bench.measure_peak(baselines.merge_npy, lambda folder: [sources, str(folder)])
     return Row(work=f"peak memory, .npy, {panels} panels", unit="MiB", ours=ours, baseline=baseline, reach=24)
+
+
+def measure_programs(bench: Bench) -> Iterator[Row]:
+    """Measure ``calreg export`` as a process against one that merges with numpy, with what both read cached or not."""
+    for panels in bench.scale.panels:
+        for is_cold in (False, True):
+            yield _measure_program_row(bench, panels, is_cold=is_cold)
+
+
+def _measure_program_row(bench: Bench, panels: int, *, is_cold: bool) -> Row:
+    target, sources = bench.detector.dataset(panels), bench.detector.sources(panels)
+    location = bench.detector.location
+    expected = baselines.merge_in_memory(sources)
+    options = ["--database", location.database, "--store", str(location.store)]
+    read = [Path(registry.__file__).parent, location.folder, bench.detector.tree]
+    read += [Path(get_paths()[name]) for name in ("stdlib", "purelib")]
+
+    def check(folder: Path, _: object) -> None:
+        for name, array in expected.items():
+            _check_equal(np.load(folder / f"{name}.npy"), array)
+
+    def prepare(_: Path) -> None:
+        if is_cold:
+            evict(read)
+
+    tasks = {
+        "ours": make_process_task(
+            lambda folder: [*find_calreg(), *options, "export", target, "--output", str(folder)],
+            prepare=prepare,
+            check=check,
+        ),
+        "baseline": make_process_task(
+            lambda folder: [sys.executable, str(merge.__file__), str(folder), *sources],
+            prepare=prepare,
+            check=check,
+        ),
+    }
+    seconds = bench.time(tasks, 9 if panels <= 8 else 5)
+    work = f"calreg export, {panels} panels" + (", not cached" if is_cold else "")
+    return make_timed_row(work, seconds, reach=_PROGRAM_REACH.get(panels))
 
 
 def measure_text(bench: Bench) -> Iterator[Row]:

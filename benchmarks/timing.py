@@ -16,7 +16,7 @@ Seconds = dict[str, list[float]]
 """Times by task, one per round."""
 
 
-def _do_nothing(folder: Path) -> None:
+def do_nothing(folder: Path) -> None:
     """Prepare nothing."""
 
 
@@ -39,7 +39,7 @@ class Task:
     """
 
     run: Callable[[Path], object]
-    prepare: Callable[[Path], object] = _do_nothing
+    prepare: Callable[[Path], object] = do_nothing
     check: Callable[[Path, Any], None] = accept_any
     calls: int = 1
 

@@ -84,6 +84,18 @@ def test_a_row_of_every_sort_is_measured_and_checked(bench: Bench, measure_other
 
 
 @pytest.mark.slow
+def test_an_export_as_a_process_is_measured_with_what_it_reads_cached_or_not(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    evicted: list[Path] = []
+    monkeypatch.setattr(exports, "evict", evicted.extend)
+    rows = list(exports.measure_programs(bench))
+    assert [row.work for row in rows] == ["calreg export, 1 panels", "calreg export, 1 panels, not cached"]
+    assert all(row.ratio and row.ours and row.baseline for row in rows)
+    assert bench.detector.tree in evicted
+
+
+@pytest.mark.slow
 def test_processes_that_share_constants_are_measured(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sharing, "_PROCESSES", 2)
     monkeypatch.setattr(sharing, "_CONTEXTS", sharing._CONTEXTS[:1])
