@@ -9,6 +9,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from registry import schema
+from registry.database.engine import write_transaction
 from registry.database.guards.installation import disable_guards
 from registry.database.seal_text import SealText, seal_text
 from registry.database.seals import read_registry_seal, read_seal
@@ -28,7 +29,7 @@ def record_raw_revision(
     """
     engine = place.engine() if isinstance(place, RegistryLocation) else place
     row = {"author": "ana", "host": "beamline", "command": "calreg", "software": "calreg 0"} | values
-    with engine.begin() as connection:
+    with write_transaction(engine) as connection:
         newest = connection.execute(
             sa.select(schema.revision.c.number, schema.revision.c.recorded_at).order_by(
                 schema.revision.c.number.desc()

@@ -110,7 +110,7 @@ def _read_valid(
     reference = backend.read_as_of(question.as_of)
     with backend.database.autocommit_read() as connection:
         valid = validity.versions_at(connection, names, wanted, instant, reference)
-    if len(valid) < len(names) * len(wanted) or any(version.is_gap for version in valid.values()):
+    if len(valid) < len(names) * len(wanted) or any(version.constants is None for version in valid.values()):
         return None
     return Validity(tuple(valid[name, kind] for name in names for kind in wanted), instant=instant)
 

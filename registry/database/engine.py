@@ -137,7 +137,10 @@ def open_engine(url: str, *, create: bool = False) -> Iterator[sa.Engine]:
 @contextmanager
 def write_transaction(engine: sa.Engine, *, dry_run: bool = False) -> Iterator[sa.Connection]:
     """Open a transaction when no other writer has one; commit it at the end, roll it back on any error."""
-    with open_connection(engine, writing=True) as connection:
+    options: dict[str, Any] = {"writing": True}
+    if engine.dialect.name == "postgresql":
+        options["isolation_level"] = "READ COMMITTED"
+    with open_connection(engine, **options) as connection:
         connection.begin()  # not at the first statement: Alembic would see no transaction, and commit each step
         if engine.dialect.name == "postgresql":
             # A separate statement: the next one sees what the previous writer has committed.
@@ -181,10 +184,8 @@ def read_immutable_file(file: Path) -> Iterator[sa.Connection]:
 @contextmanager
 def autocommit_read(engine: sa.Engine) -> Iterator[sa.Connection]:
     """Open a connection for one SELECT, which sees one moment without a transaction."""
-    options = (
-        {"isolation_level": "AUTOCOMMIT"} if engine.dialect.name == "postgresql" else {"autocommit": True}
-    )
-    with open_connection(engine, **options) as connection:
+    # Connections to a server are so by themselves: to change it twice for each look-up takes as long as its answer.
+    with open_connection(engine, **({"autocommit": True} if engine.dialect.name == "sqlite" else {})) as connection:
         yield connection
 
 

@@ -71,7 +71,7 @@ def make_server_engine(url: str) -> sa.Engine:
         options = _read_python_options(parsed, url)
         engine = sa.create_engine(
             parsed.difference_update_query(["pgbouncer", "prepare_threshold"]),
-            isolation_level="READ COMMITTED",
+            isolation_level="AUTOCOMMIT",  # `database.engine` opens the transactions, each with its level
             connect_args=unset_timeouts(parsed) | hosts | options,
             max_overflow=_UNLIMITED,
         )
@@ -170,7 +170,7 @@ def _listen(engine: sa.Engine, search_path: str | None) -> None:
     @sa.event.listens_for(engine, "checkin")
     def forget_access_mode(connection: Any, _record: object) -> None:
         # SQLAlchemy leaves False behind, which says READ WRITE, whatever the server's default for transactions is.
-        if connection is not None and not connection.closed:
+        if connection is not None and not connection.closed and connection.read_only is not None:
             connection.read_only = None
 
 
@@ -186,7 +186,6 @@ def _adapt_to_server(connection: Any, search_path: str | None) -> list[str]:
     is_direct = process == connection.info.backend_pid
     for statement in statements if is_direct else ():
         connection.execute(f"SET {statement}", prepare=False)
-    connection.autocommit = False
     if is_direct:
         return []
     # Somebody hands out connections of the server to many clients: a statement that was prepared in the one is

@@ -33,7 +33,8 @@ from registry.lookup.revisions import read_newest_revision
 from registry.lookup.runs import find_configuration, read_run
 from registry.records import Configuration, Panel, Run
 
-_PATTERN = re.compile(r"(?=.*[*?\[])[A-Za-z0-9_.*?!\[\]-]{1,200}")
+_MAX_PATTERN = 200  # characters; a detector Id of fifty panels is not searched for wildcards
+_PATTERN = re.compile(r"(?=.*[*?\[])[A-Za-z0-9_.*?!\[\]-]+")
 
 TargetCategory = Literal["panel", "alias", "detector", "name", "run"]
 
@@ -86,7 +87,7 @@ class Target:
 
 def is_pattern(name: str) -> bool:
     """Tell whether a name has the wildcards of a shell, which no name of a panel has."""
-    return _PATTERN.fullmatch(name) is not None
+    return len(name) <= _MAX_PATTERN and _PATTERN.fullmatch(name) is not None
 
 
 @lru_cache

@@ -17,7 +17,7 @@ import sqlalchemy as sa
 
 from registry import schema
 from registry.database.planner import LIMIT_ONE, hint_live_index
-from registry.lookup.m_numbers import INSTANT, select_borne_alias, select_m_number
+from registry.lookup.m_numbers import INSTANT, select_borne_aliases, select_m_number
 from registry.lookup.revisions import select_revision_number
 from registry.lookup.value_lists import is_listed, list_parameter
 from registry.lookup.versions import list_version_columns, select_latest_start, select_next_start
@@ -51,8 +51,9 @@ def select_valid_versions(kinds: int, revision_by: str, dialect: str) -> sa.Sele
     kind_rows = sa.union_all(
         *(sa.select(sa.bindparam(f"kind_{number}", type_=sa.Text).label("kind")) for number in range(kinds))
     ).subquery("kinds")
+    is_asked = is_listed(panel.c.identifier, list_parameter("panels", panel.c.identifier.type))
     if looks_nearby(dialect, revision_by):
-        probes = _probe_nearby(kind_rows)
+        probes = _probe_nearby(kind_rows, sa.select(panel.c.id).where(is_asked).correlate(None))
     elif dialect == "postgresql":
         probes = _probe_laterally(kind_rows, revision)
     else:
@@ -61,7 +62,7 @@ def select_valid_versions(kinds: int, revision_by: str, dialect: str) -> sa.Sele
         sa.select(*list_version_columns(probes.version, probes.m_number), probes.next_start.label("valid_to"))
         .select_from(probes.joined)
         .outerjoin(constants, constants.c.id == probes.version.c.constants_id)
-        .where(is_listed(panel.c.identifier, list_parameter("panels", panel.c.identifier.type)))
+        .where(is_asked)
     )
     return query if revision is None else query.where(panel.c.recorded_in <= revision)
 
@@ -71,11 +72,11 @@ def looks_nearby(dialect: str, revision_by: str) -> bool:
     return dialect == "postgresql" and revision_by == "newest"
 
 
-def _probe_nearby(kind_rows: sa.Subquery) -> _Probes:
-    """Join with the live version nearby, else with any before; the M-number is looked up once for each panel."""
+def _probe_nearby(kind_rows: sa.Subquery, panel_ids: sa.Select[Any]) -> _Probes:
+    """Join with the live version nearby, else with any before; the M-numbers of all panels are looked up together."""
     panel, version, later = schema.panel, schema.version.alias("probe"), schema.version.alias("later")
-    borne = select_borne_alias(panel.c.id, INSTANT, None).lateral("borne_alias")
-    pairs = panel.outerjoin(borne, sa.true()).join(kind_rows, sa.true())
+    borne = select_borne_aliases(panel_ids, INSTANT).subquery("borne_alias")
+    pairs = panel.outerjoin(borne, borne.c.panel_id == panel.c.id).join(kind_rows, sa.true())
     near = _select_last(
         version, kind_rows, version.c.valid_from <= INSTANT, version.c.valid_from > _NEAR_BEFORE
     )

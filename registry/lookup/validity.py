@@ -11,6 +11,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from registry import detectors, schema
+from registry.database.driver_reads import read_rows
 from registry.database.planner import LIMIT_ONE
 from registry.errors import NotValidError
 from registry.instants import BEGINNING, LATEST, Instant
@@ -54,18 +55,18 @@ def versions_at(
         width = connection.info.get(_USUAL_WIDTH, _FIRST_WIDTH)
         parameters["near_before"] = max(instant - width, BEGINNING)
         parameters["near_after"] = min(instant + width, LATEST)
-    rows = connection.execute(select_valid_versions(len(kinds), as_of.by, dialect), parameters).all()
+    rows = read_rows(connection, select_valid_versions(len(kinds), as_of.by, dialect), parameters)
     # By number, the first column: the order of the warnings in provenance documents.
     valid = sorted((row for row in rows if row[0] is not None), key=itemgetter(0))
     versions = [build_live_version(row, row[-1]) for row in valid]
     if is_near:
-        _note_usual_width(connection, versions)
+        _note_usual_width(connection, valid)
     return {(version.panel, version.kind): version for version in versions}
 
 
-def _note_usual_width(connection: sa.Connection, versions: Sequence[Version]) -> None:
+def _note_usual_width(connection: sa.Connection, rows: Sequence[tuple[Any, ...]]) -> None:
     """Keep with the connection how long the longest range of an answer is: the next one will have such ranges, too."""
-    widths = [version.valid_to - version.valid_from for version in versions if version.valid_to is not None]
+    widths = [row[-1] - row[4] for row in rows if row[-1] is not None]  # from valid_from to valid_to
     if widths:
         connection.info[_USUAL_WIDTH] = min(max(widths), _LARGEST_WIDTH)
 

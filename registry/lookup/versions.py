@@ -131,16 +131,16 @@ def build_live_version(row: Any, valid_to: int | None) -> Version:
         panel,
         alias,
         kind,
-        Instant(start),
-        None if valid_to is None else Instant(valid_to),
+        _make_instant(start),
+        None if valid_to is None else _make_instant(valid_to),
         constants,
         recorded,
         None,
         comment,
         carried,
         path,
-        allowed,
-        None if conversion is None else _decode_conversion(row),
+        bool(allowed),
+        None if conversion is None else _decode_conversion(number, conversion),
         None,
         odd is not None,
         same_as,
@@ -148,12 +148,17 @@ def build_live_version(row: Any, valid_to: int | None) -> Version:
     )
 
 
-def _decode_conversion(row: Any) -> Conversion:
+# The panels of a detector have few starts, and the hundreds of thousands of versions of one revision have few, too:
+# each is made once, and kept in memory once.
+_make_instant = lru_cache(maxsize=256)(Instant)
+
+
+def _decode_conversion(number: int, text: str) -> Conversion:
     try:
-        return msgspec.json.decode(row.conversion, type=Conversion)
+        return msgspec.json.decode(text, type=Conversion)
     except msgspec.DecodeError as error:
         raise CorruptionError(
-            f"the conversion of version {row.id} cannot be read: {error}", version=row.id
+            f"the conversion of version {number} cannot be read: {error}", version=number
         ) from None
 
 
@@ -337,18 +342,13 @@ def _select_with_ends(revision: int | None) -> sa.Select[Any]:
     )
 
 
-# The hundreds of thousands of versions of one revision have few distinct values: each is kept in memory once.
-_cached_instant = lru_cache(maxsize=256)(Instant)
-
-
+# Instants are those of `_make_instant`.
 def _intern_values(version: Version) -> Version:
     return replace(
         version,
         panel=intern(version.panel),
         alias=_intern_text(version.alias),
         kind=intern(version.kind),
-        valid_from=_cached_instant(version.valid_from),
-        valid_to=None if version.valid_to is None else _cached_instant(version.valid_to),
         constants=_intern_text(version.constants),
         comment=_intern_text(version.comment),
         source_path=_intern_text(version.source_path),
