@@ -63,7 +63,7 @@ class TreeMaps:
     def list_mix_ups(self, connection: sa.Connection, superseded: Collection[int]) -> list[Hazard]:
         """Return a hazard for each entry, and each kind, that leads to files of another module."""
         self._compare(connection, superseded)
-        return list(self._list_hazards())
+        return list(self._list_hazards()) if self.comparison.mix_ups else []
 
     def refuse_later_mix_ups(self, change: Change, superseded: Collection[int]) -> None:
         """Refuse what has become a mix-up since the files were compared, by what others have recorded meanwhile."""

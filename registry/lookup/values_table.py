@@ -13,6 +13,8 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from registry.lookup.value_lists import ValueList
+
 Parameters = Mapping[str, Any]
 """Parameters of a statement, by name."""
 
@@ -62,9 +64,7 @@ def number_list_parameters(dialect: str, numbers: Iterable[int]) -> Parameters:
 
 def _build_table(dialect: str, columns: Sequence[sa.Column[Any]], values: Parameters | None) -> sa.Subquery:
     if dialect == "postgresql":
-        from sqlalchemy.dialects import postgresql
-
-        arrays = [_bind(f"values_{column.name}", postgresql.ARRAY(column.type), values) for column in columns]
+        arrays = [_bind(f"values_{column.name}", ValueList(column.type), values) for column in columns]
         typed = (sa.column(column.name, column.type) for column in columns)
         table = sa.func.unnest(*arrays).table_valued(*typed)
         return sa.select(table.render_derived()).subquery("values_table")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 from registry import detectors
@@ -96,6 +97,7 @@ def _parse_module(text: str) -> str:
     return parse_typed_m_number(text) if is_m_number(text) else detectors.parse_panel_id(text).serial_number
 
 
+@lru_cache(maxsize=4096)  # a tree of links asks five times for each link, of few panels
 def build_module(panel: str, m_number: str | None) -> Module:
     """Return the module of a panel that bears this M-number."""
     return Module(m_number, detectors.parse_panel_id(panel).serial_number)
