@@ -55,6 +55,7 @@ GROUPS: dict[str, Callable[[Bench], Iterator[Row]]] = {
     "verify": verifying.measure_verification,
     "mirror": mirroring.measure_mirrors,
     "import": importing.measure_import,
+    "loading": importing.measure_loading,
     "start": startup.measure_start_up,
     "program": exports.measure_programs,
     "store": buckets.measure_stores,

@@ -89,13 +89,6 @@ def hash_once(sources: Sources) -> None:
         digest.digest()
 
 
-def hash_files(paths: list[Path]) -> None:
-    """Hash files."""
-    for path in paths:
-        with path.open("rb") as file:
-            hashlib.file_digest(file, "sha256")
-
-
 def _list_files(sources: Sources, kind: str) -> Iterator[Path]:
     for gain_range in GAIN_RANGES:
         for source in sources:

@@ -7,7 +7,7 @@ these too, and errors are those that it raises.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache
 from typing import Any, NamedTuple
 
@@ -25,13 +25,13 @@ class _Compiled(NamedTuple):
 
 def read_rows(
     connection: sa.Connection, statement: sa.Select[Any], parameters: Mapping[str, Any]
-) -> list[tuple[Any, ...]]:
+) -> Sequence[tuple[Any, ...]]:
     """Return all rows, with the values as the driver gives them: SQLite's booleans are numbers.
 
     The statement is one that is kept and executed again, with other parameters.
     """
     compiled = _compile(statement, connection.dialect)
-    named = compiled.fixed | parameters
+    named = {**compiled.fixed, **parameters}
     for name, write in compiled.writers.items():
         named[name] = write(named[name])
     values = named if compiled.order is None else [named[name] for name in compiled.order]
@@ -43,7 +43,7 @@ def read_rows(
         listen(connection, cursor, text, values, None, False)
     try:
         cursor.execute(text, values)
-        rows: list[tuple[Any, ...]] = cursor.fetchall()
+        rows = cursor.fetchall()
     except connection.dialect.loaded_dbapi.Error as error:
         # Also lets no connection be used again that is lost.
         connection._handle_dbapi_exception(error, text, values, cursor, None)  # noqa: SLF001 - it has no other name

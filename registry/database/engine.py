@@ -185,7 +185,9 @@ def read_immutable_file(file: Path) -> Iterator[sa.Connection]:
 def autocommit_read(engine: sa.Engine) -> Iterator[sa.Connection]:
     """Open a connection for one SELECT, which sees one moment without a transaction."""
     # Connections to a server are so by themselves: to change it twice for each look-up takes as long as its answer.
-    with open_connection(engine, **({"autocommit": True} if engine.dialect.name == "sqlite" else {})) as connection:
+    with open_connection(
+        engine, **({"autocommit": True} if engine.dialect.name == "sqlite" else {})
+    ) as connection:
         yield connection
 
 

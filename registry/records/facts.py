@@ -164,7 +164,9 @@ class Withdrawal(Struct, frozen=True):
     comment: str | None
 
 
-class Version(Struct, frozen=True, gc=False):  # no cycles: an answer has hundreds, which the collector need not visit
+class Version(
+    Struct, frozen=True, gc=False
+):  # no cycles: an answer has hundreds, which the collector need not visit
     """The statement that a panel has these constants of this kind from an instant on.
 
     Attributes
