@@ -1,14 +1,17 @@
 """Registries that have grown in every table, to be loaded in bulk: panels, versions with files, runs and exports.
 
 Every experiment has the first panel in its detector, and panels of its own; the last panel is in none. Runs and starts
-of versions are spread over the same years. The files do not exist: what is measured reads none of them.
+of versions are spread over the same years. The files do not exist where what is measured reads none of them; else each
+has a single number.
 """
 
 from __future__ import annotations
 
 import hashlib
+import struct
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from pathlib import Path
 
 from benchmarks.detector import module_name, panel_id
 from benchmarks.loading import Tables
@@ -23,6 +26,12 @@ _SPAN = parse_instant("2020-01-01T00:00:00Z") - _FIRST
 _STARTS_OF_CONSTANTS = 8  # so often a panel is given the same constants
 _RUNS_OF_EXPERIMENT = 1000
 _PANELS_OF_EXPERIMENT = 16
+# Of an array of numpy with one value.
+_HEADER = (
+    b"\x93NUMPY\x01\x00v\x00"
+    + b"{'descr': '<f4', 'fortran_order': False, 'shape': (1, 1), }".ljust(117)
+    + b"\n"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +42,7 @@ class Growth:
     versions: int
     runs: int
     revisions: int
+    has_files: bool = False
 
     @property
     def starts(self) -> int:
@@ -115,18 +125,7 @@ class Growth:
                     "recorded_in",
                 ),
                 sorted(
-                    (
-                        _file_digest(number, gain_range),
-                        2097280,
-                        "<f4",
-                        "512x1024",
-                        1.0,
-                        2.0,
-                        3.0,
-                        0,
-                        0,
-                        recorded,
-                    )
+                    (*self._describe_file(number, gain_range), 0, 0, recorded)
                     for number, recorded in self._constants()
                     for gain_range in range(_GAIN_RANGES)
                 ),
@@ -134,7 +133,7 @@ class Growth:
             "blob_pattern": (
                 ("blob", "algorithm", "recorded_in"),
                 sorted(
-                    (_file_digest(number, gain_range), 1, recorded)
+                    (self._file_digest(number, gain_range), 1, recorded)
                     for number, recorded in self._constants()
                     for gain_range in range(_GAIN_RANGES)
                     if _kind_of(number) == "gain"
@@ -143,14 +142,14 @@ class Growth:
             "constants": (
                 ("id", "sha256", "detector_type", "kind", "recorded_in"),
                 (
-                    (number, _constants_digest(number), "jungfrau", _kind_of(number), recorded)
+                    (number, self._constants_digest(number), "jungfrau", _kind_of(number), recorded)
                     for number, recorded in self._constants()
                 ),
             ),
             "constants_file": (
                 ("constants_id", "gain_range", "sha256"),
                 (
-                    (number, gain_range, _file_digest(number, gain_range))
+                    (number, gain_range, self._file_digest(number, gain_range))
                     for number, _ in self._constants()
                     for gain_range in range(_GAIN_RANGES)
                 ),
@@ -197,6 +196,35 @@ class Growth:
             ),
         }
 
+    def write_files(self, store: Path) -> None:
+        """Write the files into a store."""
+        for number, _ in self._constants():
+            for gain_range in range(_GAIN_RANGES):
+                content = _file_content(number, gain_range)
+                digest = hashlib.sha256(content).hexdigest()
+                path = store / "objects" / digest[:2] / f"{digest}.npy"
+                path.parent.mkdir(parents=True, exist_ok=True)
+                path.write_bytes(content)
+                path.chmod(0o444)
+
+    def _describe_file(self, constants: int, gain_range: int) -> tuple[object, ...]:
+        """Return the digest of a file, its size, dtype and shape, the least, the median and the greatest value."""
+        digest = self._file_digest(constants, gain_range)
+        if not self.has_files:
+            return digest, 2097280, "<f4", "512x1024", 1.0, 2.0, 3.0
+        value = _file_value(constants, gain_range)
+        return digest, len(_file_content(constants, gain_range)), "<f4", "1,1", value, value, value
+
+    def _file_digest(self, constants: int, gain_range: int) -> str:
+        content = f"{constants} {gain_range}".encode()
+        if self.has_files:
+            content = _file_content(constants, gain_range)
+        return hashlib.sha256(content).hexdigest()
+
+    def _constants_digest(self, constants: int) -> str:
+        files = [self._file_digest(constants, gain_range) for gain_range in range(_GAIN_RANGES)]
+        return manifest_sha256("jungfrau", _kind_of(constants), files)
+
     def _constants(self) -> Iterator[tuple[int, int]]:
         """Yield the numbers of the constants, and the revisions that recorded them."""
         pairs = self.panels * len(KINDS)
@@ -235,10 +263,9 @@ def _kind_of(constants: int) -> str:
     return KINDS[(constants - 1) % len(KINDS)]
 
 
-def _file_digest(constants: int, gain_range: int) -> str:
-    return hashlib.sha256(f"{constants} {gain_range}".encode()).hexdigest()
+def _file_value(constants: int, gain_range: int) -> float:
+    return float(constants * _GAIN_RANGES + gain_range)
 
 
-def _constants_digest(number: int) -> str:
-    files = [_file_digest(number, gain_range) for gain_range in range(_GAIN_RANGES)]
-    return manifest_sha256("jungfrau", _kind_of(number), files)
+def _file_content(constants: int, gain_range: int) -> bytes:
+    return _HEADER + struct.pack("<f", _file_value(constants, gain_range))

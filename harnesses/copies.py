@@ -12,7 +12,8 @@ import sqlalchemy as sa
 
 from harnesses.commands import Command, Inspection, Rows, Trial
 from harnesses.rows import read_rows
-from registry.api.backups import FILE_NAME, read_description, restore_registry
+from registry.api.backup_descriptions import FILE_NAME, read_description
+from registry.api.backups import restore_registry
 from registry.database.engine import read_immutable_file
 from registry.database.transactions import Database
 from registry.errors import NotFoundError, RegistryError

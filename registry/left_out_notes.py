@@ -16,7 +16,7 @@ from registry.errors import LeftOutError
 from registry.records import SnapshotPart
 from registry.storage import Storage
 
-_KEY = "left-out.json"
+KEY = "left-out.json"
 _MAX_SIZE = 1 << 28
 
 
@@ -41,7 +41,7 @@ def write_left_out_note(
 
     Where the store `is_complete`, the mirror that left all out is forgotten, too.
     """
-    with storage.translate_errors("written", _KEY):
+    with storage.translate_errors("written", KEY):
         former = _read(storage)
         parts = (
             *(one for one in (former.parts if former else ()) if one.panels or not is_complete),
@@ -53,9 +53,9 @@ def write_left_out_note(
         is_needed = bool(absent) or any(map(_leaves_all_out, parts))
         if former is not None and not is_needed:
             with suppress(FileNotFoundError):
-                storage.remove(_KEY)
+                storage.remove(KEY)
         elif is_needed and note != former:
-            storage.write_document(_KEY, msgspec.json.encode(note) + b"\n")
+            storage.write_document(KEY, msgspec.json.encode(note) + b"\n")
 
 
 def refuse_left_out(storage: Storage, sha256: str) -> None:
@@ -92,14 +92,14 @@ def _leaves_all_out(part: SnapshotPart) -> bool:
 
 def _read(storage: Storage) -> _LeftOutNote | None:
     """Return the note in a store; None where there is none, or none that can be read: missing is missing then."""
-    tag = storage.find_tag(_KEY)
+    tag = storage.find_tag(KEY)
     return None if tag is None else _decode(storage, tag)
 
 
 @lru_cache(maxsize=4)
 def _decode(storage: Storage, _tag: Hashable) -> _LeftOutNote | None:
     try:
-        document = storage.read_document(_KEY, _MAX_SIZE)
+        document = storage.read_document(KEY, _MAX_SIZE)
         note = None if document is None else msgspec.json.decode(document.content, type=_LeftOutNote)
     except (OSError, msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return None

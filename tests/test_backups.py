@@ -4,7 +4,7 @@ import json
 import os
 import sqlite3
 from collections.abc import Iterator
-from contextlib import closing
+from contextlib import AbstractContextManager, closing
 from pathlib import Path
 from typing import Any
 
@@ -12,11 +12,11 @@ import pytest
 import sqlalchemy as sa
 
 from registry import instants, schema
-from registry.api import Registry, backups, create_registry
+from registry.api import Registry, backup_contents, backups, create_registry
 from registry.api.backups import restore_registry
 from registry.api.copies import copy_registry
 from registry.authorship import build_signature
-from registry.database import migrations, transfer
+from registry.database import migrations
 from registry.database.closing import record_closure
 from registry.database.engine import make_engine, open_engine, write_transaction
 from registry.database.guards.installation import disable_guards
@@ -31,6 +31,7 @@ from registry.errors import (
     UnavailableError,
 )
 from registry.heads import Head, HeadFile, StoreHead
+from registry.parallel import Advance, no_progress
 from registry.storage.output_claims import claim_output
 from registry.store import ContentStore
 from testing.panels import PANEL_A, PANEL_B, write_panel_folder
@@ -161,21 +162,18 @@ def test_a_backup_is_of_one_moment_while_writers_work(
     registry: Registry,
     folder: Path,
     again: RegistryLocation,
-    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     registry.panels.add(PANEL_A, alias="M068")
     before = read_facts(location.database)
-    insert, written = transfer.insert_rows, []
+    written = []
 
-    def meanwhile(connection: sa.Connection, table: str, columns: Any, batches: Any) -> None:
-        if table == "revision":  # the first of the tables that grow
+    def meanwhile(description: str, total: int) -> AbstractContextManager[Advance]:
+        if not written and description in {"copying rows", "copying the database"}:
             with location.open() as other:
                 written.append(other.panels.add(PANEL_B, alias="M088").revision)
-        insert(connection, table, columns, batches)
+        return no_progress(description, total)
 
-    monkeypatch.setattr(transfer, "insert_rows", meanwhile)
-    done = registry.backup(folder)
-    monkeypatch.undo()
+    done = registry.backup(folder, progress=meanwhile)
     assert (done.revision, written) == (1, [2])
     _restore(folder, again)
     assert read_facts(again.database) == before
@@ -215,11 +213,13 @@ def test_an_interrupted_backup_leaves_the_former_one(
     small.backup(folder)
     before = read_facts(sqlite_location.database)
     small.tags.add("later")
-    name = {"the rows": "copy_rows", "the files": "copy_objects", "the description": "compute_sha256"}[
-        instant
-    ]
+    module, name = {
+        "the rows": (backup_contents, "copy_pages"),
+        "the files": (backup_contents, "copy_objects"),
+        "the description": (backups, "compute_sha256"),
+    }[instant]
     with monkeypatch.context() as patch:
-        patch.setattr(backups, name, interrupt)
+        patch.setattr(module, name, interrupt)
         with pytest.raises(KeyboardInterrupt):
             small.backup(folder)
     _restore(folder, again)
@@ -239,7 +239,7 @@ def test_leftovers_of_killed_backups_are_removed_after_a_day_or_where_no_other_o
         path.touch()
     for path in (old, stray):
         os.utime(path, (0, 0))
-    with claim_output(folder, backups.FILE_NAME):
+    with claim_output(folder, "backup.json"):
         small.backup(folder)
     assert [path.exists() for path in (old, recent, stray)] == [False, True, False]
     small.backup(folder)

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from registry import provenance
-from registry.api.backups import FILE_NAME
+from registry.api.backup_descriptions import FILE_NAME
 from registry.api.copies import copy_registry
 from registry.api.forks import fork_registry
 from registry.errors import ClosedError, ConflictError, Remedy

@@ -18,7 +18,7 @@ from harnesses.fuzz.files import make_npy_seeds
 from harnesses.fuzz.target import Target, call_parser, decode_text
 from registry import provenance
 from registry.api import create_registry, incomplete_copies
-from registry.api.backups import FILE_NAME, BackupDescription, read_description
+from registry.api.backup_descriptions import FILE_NAME, BackupDescription, read_description
 from registry.api.export_verification import verify_export
 from registry.api.replays import replay
 from registry.exporters import hdf5

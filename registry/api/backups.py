@@ -11,7 +11,6 @@ import hashlib
 import time
 from contextlib import ExitStack, suppress
 from pathlib import Path
-from typing import Annotated, Literal
 
 import msgspec
 import sqlalchemy as sa
@@ -20,6 +19,8 @@ from registry import instants, schema
 from registry.api.arguments import check_arguments
 from registry.api.attempts import note_backup, note_restoration
 from registry.api.backend import Backend
+from registry.api.backup_contents import copy_files, write_database
+from registry.api.backup_descriptions import FILE_NAME, BackupDescription, read_description
 from registry.api.history_checks import check_history
 from registry.api.objects import StoredFiles, copy_objects, summarise_copy
 from registry.api.restored_databases import (
@@ -40,7 +41,7 @@ from registry.database.closing import find_closure, record_closure
 from registry.database.creation import populate_database, refuse_occupied
 from registry.database.engine import read_immutable_file
 from registry.database.migrations import refuse_newer_schema, upgrade_to_current
-from registry.database.seals import find_head, read_owner, read_seal
+from registry.database.seals import read_owner
 from registry.database.transfer import copy_rows, select_all_rows
 from registry.errors import ConflictError, CorruptionError, DocumentError, NotFoundError
 from registry.files import (
@@ -50,54 +51,15 @@ from registry.files import (
     make_absolute,
     make_read_only,
     open_regular,
-    read_bounded,
     translate_os_errors,
 )
-from registry.heads import Head, HeadFile, Seal, parse_whole_head
-from registry.identifiers import quote
-from registry.lookup.revisions import read_newest_revision
+from registry.heads import HeadFile, parse_whole_head
 from registry.parallel import Progress, no_progress
 from registry.records import RegistryCopy
 from registry.settings import find_settings, mask_database_url, refuse_pin
 from registry.storage import Folder
 from registry.storage.output_claims import OutputClaim, claim_output
 from registry.store import ContentStore
-
-FILE_NAME = "backup.json"
-FORMAT = "calreg backup"
-_MAX_DESCRIPTION_BYTES = 1 << 20
-_FIRST_SEALED_SCHEMA = "0008"
-
-
-class _FormatHeader(msgspec.Struct, frozen=True):
-    format: str
-    format_version: int
-
-
-class BackupDescription(msgspec.Struct, frozen=True):
-    """The content of ``backup.json``: the registry, its revision, and the database's file with its checksum.
-
-    ``seal`` is that of the revision; None in backups from before there were seals.
-    """
-
-    format: Literal["calreg backup"]
-    format_version: Literal[1]
-    registry: Annotated[str, msgspec.Meta(pattern=r"^[0-9a-f-]{36}\Z")]
-    revision: Annotated[int, msgspec.Meta(ge=0)]
-    made_at: str
-    made_from: str
-    software: str
-    schema: Annotated[str, msgspec.Meta(pattern=r"^[0-9]{4}\Z")]
-    database: Annotated[str, msgspec.Meta(pattern=r"^registry-[0-9TZ]+\.sqlite\Z")]
-    size: Annotated[int, msgspec.Meta(ge=0)]
-    sha256: Annotated[str, msgspec.Meta(pattern=r"^[0-9a-f]{64}\Z")]
-    seal: Seal | None = None
-
-    def __post_init__(self) -> None:
-        """Refuse a description without a seal of a database that has seals."""
-        if (self.seal is None) is not (self.schema < _FIRST_SEALED_SCHEMA):
-            has = "needs the" if self.seal is None else "has no"
-            raise ValueError(f"a backup of schema {self.schema} {has} `seal` of its revision")
 
 
 def back_up(backend: Backend, folder: Path, progress: Progress, *, verify: bool) -> RegistryCopy:
@@ -111,29 +73,17 @@ def back_up(backend: Backend, folder: Path, progress: Progress, *, verify: bool)
         claim = stack.enter_context(claim_output(folder, FILE_NAME))
         with atomic_write(file, stem=claim.stem) as hidden:
             # Rows first: the files that they refer to were stored before them, and are never removed.
-            url, registry_id = f"sqlite:///{hidden}", backend.database.registry_id
-            with (
-                populate_database(url, registry_id, write_ahead_log=False) as target,
-                backend.database.read_transaction() as source,
-            ):
-                head = find_head(source, read_newest_revision(source))
-                notes = witness.list_warnings(source)
-                _refuse_newer_backup(source, former, head)
-                rows = copy_rows(source, target, select_all_rows(source, target), progress)
+            written = write_database(backend, hidden, former, witness, progress, verify=verify)
             with read_immutable_file(hidden) as connection:
-                files = copy_objects(
-                    StoredFiles.in_transaction(connection),
-                    backend.store,
-                    ContentStore(folder),
-                    progress,
-                    verify=verify,
+                files = copy_files(
+                    connection, backend.store, folder, written.checked, progress, verify=verify
                 )
             make_read_only(hidden)
         description = BackupDescription(
             format="calreg backup",
             format_version=1,
             registry=backend.database.registry_id,
-            revision=head.number,
+            revision=written.head.number,
             made_at=str(at),
             made_from=escape_undecodable(mask_database_url(backend.database.url)),
             software=software_version(),
@@ -141,7 +91,7 @@ def back_up(backend: Backend, folder: Path, progress: Progress, *, verify: bool)
             database=file.name,
             size=file.stat().st_size,
             sha256=compute_sha256(file),
-            seal=head.seal,
+            seal=written.head.seal,
         )
         with atomic_write(folder / FILE_NAME) as hidden:
             hidden.write_bytes(msgspec.json.format(msgspec.json.encode(description), indent=2) + b"\n")
@@ -149,46 +99,15 @@ def back_up(backend: Backend, folder: Path, progress: Progress, *, verify: bool)
             (folder / former.database).unlink(missing_ok=True)
         _remove_leftovers(claim, file)
     return summarise_copy(
-        f"the backup in {str(folder)!r} of revision {head.number}",
+        f"the backup in {str(folder)!r} of revision {written.head.number}",
         description.registry,
-        head,
+        written.head,
         f"sqlite:///{file}",
         folder,
-        rows,
+        written.rows,
         files,
-        *notes,
+        *written.notes,
     )
-
-
-def _refuse_newer_backup(source: sa.Connection, former: BackupDescription | None, head: Head) -> None:
-    """Refuse to replace a backup of what this database lacks: it is an older copy, or went another way."""
-    if former is None or (former.revision <= head.number and former.seal is None):
-        return
-    if read_seal(source, former.revision) != former.seal or former.seal is None:
-        quoted = f"revision {former.revision}" if former.seal is None else Head(former.revision, former.seal)
-        raise ConflictError(
-            f"the folder holds the backup of {quoted}, which this database does not contain: its head is {head};"
-            " it would be replaced; use another folder",
-            backup=str(quoted),
-            database=str(head),
-        )
-
-
-def read_description(folder: Path) -> BackupDescription:
-    """Return the description of the backup in a folder; refuse one that is missing, damaged or of a newer format."""
-    path = folder / FILE_NAME
-    name = repr(str(path))
-    try:
-        content = read_bounded(path, _MAX_DESCRIPTION_BYTES, "the description of a backup", DocumentError)
-    except NotFoundError:
-        raise NotFoundError(f"{str(folder)!r} holds no finished backup: there is no {FILE_NAME}") from None
-    try:
-        header = msgspec.json.decode(content, type=_FormatHeader)
-        if header.format == FORMAT and header.format_version != 1:
-            raise DocumentError(f"{name} is of format {header.format_version}; this software reads format 1")
-        return msgspec.json.decode(content, type=BackupDescription)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise DocumentError(f"{name} is not the description of a backup: {quote(str(error))}") from None
 
 
 def compute_sha256(file: Path) -> str:

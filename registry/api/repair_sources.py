@@ -6,7 +6,7 @@ import os
 from contextlib import suppress
 from pathlib import Path
 
-from registry.api.backups import read_description
+from registry.api.backup_descriptions import read_description
 from registry.errors import NotFoundError, RegistryError, RequestError
 from registry.files import translate_os_errors
 from registry.heads import HeadFile

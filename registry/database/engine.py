@@ -86,6 +86,7 @@ def _sqlite_engine(path: str, mode: str, *, read_only: bool = False) -> sa.Engin
         return connection
 
     engine = sa.create_engine("sqlite://", creator=connect, poolclass=sa.QueuePool, max_overflow=_UNLIMITED)
+    engine.update_execution_options(uri=uri)  # another connection can attach the same file
     engine.dialect.statement_compiler = HintingSQLiteCompiler
 
     @sa.event.listens_for(engine, "begin")

@@ -16,6 +16,7 @@ from typing import Any
 import msgspec
 import sqlalchemy as sa
 
+from registry.database.attached_rows import can_attach, copy_attached_rows
 from registry.database.engine import lift_idle_limit
 from registry.database.guards.installation import disable_guards
 from registry.database.keys import order_bytewise
@@ -53,32 +54,55 @@ def copy_rows(
     for connection in (source, target):
         lift_idle_limit(connection)
     tables = _reflect_tables(target).tables
-    total = sum(
-        source.execute(sa.select(sa.func.count()).select_from(query.subquery())).scalar_one()
-        for query in queries.values()
-    )
-    sent: dict[str, _RowChecksum] = {}
-    with progress("copying rows", 2 * total) as advance:
-        with disable_guards(target):
-            for name in reversed(list(queries)):
-                target.execute(tables[name].delete())
-            for name, query in queries.items():
-                sent[name] = _RowChecksum()
-                with translate_value_errors(target, name):
-                    batches = sent[name].pass_through(_read_rows(source, query, tables[name]), advance)
-                    insert_rows(target, name, tables[name].columns.keys(), batches)
-        for name in queries:
-            copied = _RowChecksum()
-            rows = _read_rows(target, sa.select(tables[name]), tables[name])
-            for _ in copied.pass_through(rows, advance):
-                pass
-            if copied.value != sent[name].value:
-                raise ConflictError(
-                    f"the new database keeps other rows of {name} than it was given: a trigger, a rule or a policy of"
-                    " somebody else's may change them",
-                    table=name,
-                )
+    counts = {
+        name: source.execute(sa.select(sa.func.count()).select_from(query.subquery())).scalar_one()
+        for name, query in queries.items()
+    }
+    total = 2 * sum(counts.values())
+    with progress("copying rows", total) as advance, disable_guards(target):
+        _delete_rows(target, queries, tables)
+        is_copied = can_attach(source, target) and copy_attached_rows(
+            source, target, queries, tables, counts, advance
+        )
+    if not is_copied:
+        with progress("copying rows", total) as advance:
+            counts = _carry_rows(source, target, queries, tables, advance)
     refuse_dangling(target)
+    return counts
+
+
+def _delete_rows(target: sa.Connection, queries: Queries, tables: Mapping[str, sa.Table]) -> None:
+    for name in reversed(list(queries)):
+        target.execute(tables[name].delete())
+
+
+def _carry_rows(
+    source: sa.Connection,
+    target: sa.Connection,
+    queries: Queries,
+    tables: Mapping[str, sa.Table],
+    advance: Advance,
+) -> dict[str, int]:
+    """Carry rows from any database into any other, and read them back."""
+    sent: dict[str, _RowChecksum] = {}
+    with disable_guards(target):
+        _delete_rows(target, queries, tables)
+        for name, query in queries.items():
+            sent[name] = _RowChecksum()
+            with translate_value_errors(target, name):
+                batches = sent[name].pass_through(read_rows(source, query, tables[name]), advance)
+                insert_rows(target, name, tables[name].columns.keys(), batches)
+    for name in queries:
+        copied = _RowChecksum()
+        rows = read_rows(target, sa.select(tables[name]), tables[name])
+        for _ in copied.pass_through(rows, advance):
+            pass
+        if copied.value != sent[name].value:
+            raise ConflictError(
+                f"the new database keeps other rows of {name} than it was given: a trigger, a rule or a policy of"
+                " somebody else's may change them",
+                table=name,
+            )
     return {name: checksum.rows for name, checksum in sent.items()}
 
 
@@ -120,10 +144,13 @@ def _as_kept(value: float) -> float | None:
     return None if math.isnan(value) else value + 0.0
 
 
-def _read_rows(
+def read_rows(
     connection: sa.Connection, query: sa.Select[Any], table: sa.Table
 ) -> Iterator[list[tuple[Any, ...]]]:
-    """Yield the rows in batches, in the order of the primary key, texts byte by byte as SQLite has it."""
+    """Yield the rows in batches, in the order of the primary key, texts byte by byte as SQLite has it.
+
+    A value of another type than its column is refused.
+    """
     columns = order_bytewise(
         connection, [query.selected_columns[column.name] for column in table.primary_key]
     )

@@ -7,6 +7,7 @@ to.
 from __future__ import annotations
 
 import errno
+import operator
 import os
 from collections.abc import Hashable, Iterable, Iterator
 from contextlib import AbstractContextManager, contextmanager, suppress
@@ -206,7 +207,7 @@ class Folder:
 
     def list_keys(self) -> list[str]:
         """Return the keys of all files below ``objects``, in the order of their paths."""
-        return self._name(path for path in (self.root / "objects").rglob("*") if path.is_file())
+        return list(_walk(str(self.root / "objects"), "objects"))
 
     def list_leftovers(self) -> list[str]:
         """Return the keys of the temporary files in the folder itself."""
@@ -226,6 +227,20 @@ class Folder:
     def sign_url(self, key: str, seconds: int) -> str | None:  # noqa: ARG002 - a disk has no URLs
         """Return None."""
         return None
+
+
+def _walk(folder: str, key: str) -> Iterator[str]:
+    """Yield the keys of the files below a folder, by name; what this user may not list is left out."""
+    try:
+        with os.scandir(folder) as entries:
+            present = sorted(entries, key=operator.attrgetter("name"))
+    except (FileNotFoundError, NotADirectoryError, PermissionError):
+        return
+    for entry in present:
+        if entry.is_dir(follow_symlinks=False):
+            yield from _walk(entry.path, f"{key}/{entry.name}")
+        elif entry.is_file():
+            yield f"{key}/{entry.name}"
 
 
 def _get_tag(status: os.stat_result) -> Hashable:

@@ -1,0 +1,125 @@
+"""The contents of a backup: the database, and the stored files. What the former one has is not checked again.
+
+The pages of a SQLite database are copied, which takes the time of its file; from PostgreSQL the rows are.
+"""
+
+from __future__ import annotations
+
+from contextlib import ExitStack, suppress
+from pathlib import Path
+from typing import NamedTuple
+
+import sqlalchemy as sa
+
+from registry import schema
+from registry.api.backend import Backend
+from registry.api.backup_descriptions import BackupDescription
+from registry.api.history_checks import check_history
+from registry.api.incomplete_copies import FILE_NAME as INCOMPLETE
+from registry.api.incomplete_copies import CopiedFiles
+from registry.api.objects import StoredFiles, copy_objects
+from registry.api.stale_copies import StoreWitness
+from registry.database.creation import populate_database
+from registry.database.engine import read_immutable_file
+from registry.database.pages import can_copy_pages, check_pages, copy_pages
+from registry.database.seals import find_head, read_seal
+from registry.database.transfer import copy_rows, select_all_rows
+from registry.errors import ConflictError
+from registry.heads import Head
+from registry.left_out_notes import KEY as LEFT_OUT
+from registry.lookup.revisions import read_newest_revision
+from registry.parallel import Progress
+from registry.store import ContentStore
+
+
+class WrittenDatabase(NamedTuple):
+    """The database of a new backup: its head, the numbers of its rows, and notes.
+
+    ``checked`` is the revision of the former backup, which the new one continues: what was recorded until then has been
+    checked and copied. None where everything is to be copied and checked.
+    """
+
+    head: Head
+    rows: dict[str, int]
+    notes: list[str]
+    checked: int | None
+
+
+def write_database(
+    backend: Backend,
+    file: Path,
+    former: BackupDescription | None,
+    witness: StoreWitness,
+    progress: Progress,
+    *,
+    verify: bool,
+) -> WrittenDatabase:
+    """Write the database of a backup: the pages of a sound SQLite file, else the rows."""
+    with ExitStack() as stack:
+        with backend.database.read_transaction() as source:
+            has_pages = can_copy_pages(source)
+        target = None
+        if not has_pages:
+            place = f"sqlite:///{file}", backend.database.registry_id
+            target = stack.enter_context(populate_database(*place, write_ahead_log=False))
+        source = stack.enter_context(backend.database.read_transaction())
+        head = find_head(source, read_newest_revision(source))
+        notes = witness.list_warnings(source)
+        _refuse_newer_backup(source, former, head)
+        checked = None if verify else _find_checked_revision(file.parent, former)
+        if target is None:
+            rows = copy_pages(source, file, progress)
+        else:
+            rows = copy_rows(source, target, select_all_rows(source, target), progress)
+    if target is None:
+        with read_immutable_file(file) as copy:
+            check_pages(copy, backend.database.name, checked)
+    if verify:
+        with read_immutable_file(file) as copy:
+            check_history(copy, head.number, head.seal, progress)
+    return WrittenDatabase(head, rows, notes, checked)
+
+
+def _find_checked_revision(folder: Path, former: BackupDescription | None) -> int | None:
+    """Return the revision of a backup that a new one can continue, None where it is of an older schema or not whole."""
+    if former is None or former.seal is None or former.schema != schema.REVISION:
+        return None
+    with suppress(FileNotFoundError):
+        if (folder / former.database).stat().st_size == former.size:
+            return former.revision
+    return None
+
+
+def copy_files(
+    connection: sa.Connection,
+    source: ContentStore,
+    folder: Path,
+    checked: int | None,
+    progress: Progress,
+    *,
+    verify: bool,
+) -> CopiedFiles:
+    """Copy the stored files: those that are new, where the folder has as many as the others; else all that it lacks."""
+    target, every = ContentStore(folder), StoredFiles.in_transaction(connection)
+    if checked is None:
+        return copy_objects(every, source, target, progress, verify=verify)
+    new = StoredFiles.in_transaction(connection, checked + 1)
+    total, added = every.count(), new.count()
+    is_whole = not any((folder / name).exists() for name in (INCOMPLETE, LEFT_OUT))
+    if not is_whole or len(target.storage.list_keys()) < total - added:
+        return copy_objects(every, source, target, progress)
+    return copy_objects(new, source, target, progress) + CopiedFiles(already_present=total - added)
+
+
+def _refuse_newer_backup(source: sa.Connection, former: BackupDescription | None, head: Head) -> None:
+    """Refuse to replace a backup of what this database lacks: it is an older copy, or went another way."""
+    if former is None or (former.revision <= head.number and former.seal is None):
+        return
+    if read_seal(source, former.revision) != former.seal or former.seal is None:
+        quoted = f"revision {former.revision}" if former.seal is None else Head(former.revision, former.seal)
+        raise ConflictError(
+            f"the folder holds the backup of {quoted}, which this database does not contain: its head is {head};"
+            " it would be replaced; use another folder",
+            backup=str(quoted),
+            database=str(head),
+        )
