@@ -17,9 +17,10 @@ from registry.api.backups import restore_registry
 from registry.api.copies import copy_registry
 from registry.authorship import build_signature
 from registry.database import migrations
+from registry.database.catalogue.differences import find_differences
 from registry.database.closing import record_closure
 from registry.database.engine import make_engine, open_engine, write_transaction
-from registry.database.guards.installation import disable_guards
+from registry.database.guards.installation import disable_guards, replace_guards
 from registry.errors import (
     ClosedError,
     ConflictError,
@@ -613,3 +614,81 @@ def test_the_commands_print_what_they_copied(
     assert "files     3 copied, 0 there already\n" in calreg.run("restore", folder).stdout
     assert "files     0 copied, 3 there already\n" in calreg.run("restore", folder).stdout
     assert calreg.run("verify").code == 0
+
+
+@pytest.mark.slow
+def test_a_later_backup_checks_what_is_new_and_with_verify_everything(
+    small: Registry, folder: Path, sqlite_location: RegistryLocation
+) -> None:
+    small.backup(folder)
+    former = (folder / "backup.json").read_bytes()
+    _rewrite(sqlite_location.file, "UPDATE panel SET serial_number = CAST(x'ff' AS TEXT)")
+    with small._backend.database._engine.begin() as connection:
+        replace_guards(connection)
+    small.tags.add("later")
+    small.backup(folder)  # it continues the former one, whose rows were checked
+    later = (folder / "backup.json").read_bytes()
+    assert later != former
+    with assert_refused(CorruptionError, "panel"):
+        small.backup(folder, verify=True)
+    assert (folder / "backup.json").read_bytes() == later
+    assert _database(folder).exists()
+    with assert_refused(CorruptionError, "panel"):
+        small.backup(folder.with_name("first"))
+
+
+@pytest.mark.slow
+def test_a_backup_with_verify_computes_every_seal(
+    small: Registry, folder: Path, sqlite_location: RegistryLocation
+) -> None:
+    small.backup(folder)
+    _rewrite(sqlite_location.file, "UPDATE panel SET serial_number = 'another'")
+    with small._backend.database._engine.begin() as connection:
+        replace_guards(connection)
+    small.backup(folder)
+    with assert_refused(CorruptionError, "panel", revision=1):
+        small.backup(folder, verify=True)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("is_first", keep_first([False, True]))
+def test_damaged_pages_do_not_replace_a_backup(
+    small: Registry, folder: Path, sqlite_location: RegistryLocation, is_first: bool
+) -> None:
+    small.backup(folder)
+    before = (folder / "backup.json").read_bytes()
+    with closing(sqlite3.connect(sqlite_location.file)) as connection:
+        connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        (page,) = connection.execute("SELECT rootpage FROM sqlite_master WHERE name = 'run'").fetchone()
+        (size,) = connection.execute("PRAGMA page_size").fetchone()
+    with sqlite_location.file.open("r+b") as file:
+        file.seek((page - 1) * size)
+        file.write(b"\xff" * size)
+    with sqlite_location.open() as again, assert_refused(CorruptionError) as caught:
+        again.backup(folder.with_name("first") if is_first else folder)
+    assert str(sqlite_location.file) in str(caught.value)
+    assert (folder / "backup.json").read_bytes() == before
+    assert _database(folder).exists()
+
+
+@pytest.mark.slow
+def test_a_file_that_was_removed_from_a_backup_is_brought_back(small: Registry, folder: Path) -> None:
+    small.backup(folder)
+    removed = next(iter(list_object_paths(ContentStore(folder))))
+    removed.unlink()
+    done = small.backup(folder)
+    assert (done.files, done.files_there, removed.exists()) == (1, 2, True)
+
+
+@pytest.mark.slow
+def test_the_pages_of_a_database_with_other_guards_are_not_copied(
+    small: Registry, folder: Path, again: RegistryLocation, sqlite_location: RegistryLocation
+) -> None:
+    with closing(sqlite3.connect(sqlite_location.file)) as connection:
+        connection.execute("DROP TRIGGER panel_delete")
+        connection.execute("CREATE TRIGGER mine AFTER INSERT ON panel BEGIN SELECT 1; END")
+    small.backup(folder)
+    with open_engine(f"sqlite:///{_database(folder)}") as engine, engine.connect() as connection:
+        assert find_differences(connection) == []
+    _restore(folder, again)
+    assert read_facts(again.database) == read_facts(sqlite_location.database)

@@ -5,6 +5,7 @@ The pages of a SQLite database are copied, which takes the time of its file; fro
 
 from __future__ import annotations
 
+import os
 from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import NamedTuple
@@ -106,9 +107,19 @@ def copy_files(
     new = StoredFiles.in_transaction(connection, checked + 1)
     total, added = every.count(), new.count()
     is_whole = not any((folder / name).exists() for name in (INCOMPLETE, LEFT_OUT))
-    if not is_whole or len(target.storage.list_keys()) < total - added:
+    if not is_whole or _count_objects(folder) < total - added:
         return copy_objects(every, source, target, progress)
     return copy_objects(new, source, target, progress) + CopiedFiles(already_present=total - added)
+
+
+def _count_objects(folder: Path) -> int:
+    """Return how many objects there are; no file is looked at."""
+    count = 0
+    for child in (folder / "objects").iterdir():
+        if child.is_dir():
+            with os.scandir(child) as entries:
+                count += sum(entry.name.endswith(".npy") for entry in entries)
+    return count
 
 
 def _refuse_newer_backup(source: sa.Connection, former: BackupDescription | None, head: Head) -> None:

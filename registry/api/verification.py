@@ -6,6 +6,7 @@ Files in the store that nothing refers to are listed, and removed on request: se
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from concurrent.futures import Future
 from dataclasses import dataclass
 
 import sqlalchemy as sa
@@ -29,7 +30,7 @@ from registry.lookup import integrity_rules, stored_files
 from registry.lookup.missing_patterns import count_files_without_pattern
 from registry.lookup.partial_files import list_files_outside
 from registry.lookup.recorded_mix_ups import find_mix_ups
-from registry.parallel import Progress
+from registry.parallel import Progress, WorkerPool
 from registry.records import LeftOutFiles, Problem, RecordedFile, Verification
 from registry.settings import location_warnings
 from registry.store import manifest_sha256
@@ -126,9 +127,19 @@ def check_rows(
     """
     database = backend.database.name
     history = SealedHistory(database)
-    problems = [Problem(None, database, text) for text in backend.database.find_differences(thorough=True)]
+    broken_rules: list[str] = []
+    unreadable: CorruptionError | None = None
+    with WorkerPool(1) as pool:
+        # SQLite reads the pages of its file without the interpreter, which computes seals meanwhile.
+        differences = pool.submit(backend.database.find_differences, thorough=True)
+        try:
+            broken_rules += _check_rules(backend, history, quoted, progress, differences)
+        except CorruptionError as error:
+            unreadable = error
+    problems = [Problem(None, database, text) for text in differences.result()]
     try:
-        broken_rules = list(_check_rules(backend, history, quoted, progress, has_differences=bool(problems)))
+        if unreadable is not None:
+            raise unreadable
         with backend.read_transaction() as view:
             files = stored_files.list_recorded_files(view.connection)
             part = find_part(view.connection)
@@ -162,10 +173,14 @@ def _check_rules(
     history: SealedHistory,
     quoted: Sequence[Head],
     progress: Progress,
-    *,
-    has_differences: bool,
+    differences: Future[list[str]],
 ) -> Iterator[str]:
     """Compare the history with its seals, then yield what breaks a rule.
+
+    Parameters
+    ----------
+    differences
+        Those of the schema, which may be why rows cannot be read.
 
     Raises
     ------
@@ -181,7 +196,7 @@ def _check_rules(
             history.check(view.connection, claim, quoted, progress)
             yield from _find_broken_rules(view.connection, progress, is_sealed=history.head is not None)
     except sa.exc.DBAPIError as error:
-        if not has_differences:
+        if not differences.result():
             raise
         raise CorruptionError(f"the rows cannot be read: {str(error.orig).partition(chr(10))[0]}") from error
 

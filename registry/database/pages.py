@@ -65,16 +65,19 @@ def check_pages(copy: sa.Connection, origin: str, checked: int | None) -> None:
     CorruptionError
         Something of this is wrong.
     """
-    damage = [text for text in copy.exec_driver_sql("PRAGMA quick_check").scalars() if text != "ok"]
-    if damage:
-        raise CorruptionError(f"the database {origin} is damaged: {damage[0]}")
-    for table in schema.metadata.sorted_tables:
-        condition = sa.true() if checked is None else _is_recorded_since(table, checked)
-        if not has_plain_values(copy, table, _write(copy, condition)):
-            for _ in read_rows(copy, sa.select(table), table):
-                pass
-    if checked is None:
-        refuse_dangling(copy)
+    try:
+        damage = [text for text in copy.exec_driver_sql("PRAGMA quick_check").scalars() if text != "ok"]
+        if damage:
+            raise CorruptionError(f"the database {origin} is damaged: {damage[0]}")
+        for table in schema.metadata.sorted_tables:
+            condition = sa.true() if checked is None else _is_recorded_since(table, checked)
+            if not has_plain_values(copy, table, _write(copy, condition)):
+                for _ in read_rows(copy, sa.select(table), table):
+                    pass
+        if checked is None:
+            refuse_dangling(copy)
+    except (sa.exc.DatabaseError, sqlite3.DatabaseError) as error:
+        raise CorruptionError(f"the database {origin} is damaged: {getattr(error, 'orig', error)}") from error
 
 
 def _is_recorded_since(table: sa.Table, revision: int) -> sa.ColumnElement[bool]:
