@@ -16,6 +16,7 @@ import msgspec
 from benchmarks import (
     buckets,
     consequences,
+    copying,
     delivering,
     exports,
     growth,
@@ -49,6 +50,7 @@ GROUPS: dict[str, Callable[[Bench], Iterator[Row]]] = {
     "lookup": lookups.measure_look_ups,
     "worst": lookups.measure_worst,
     "growth": growth.measure_growth,
+    "copies": copying.measure_copies,
     "scenario": scenario.measure_scenario,
     "pages": paging.measure_pages,
     "patterns": patterns.measure_patterns,

@@ -68,7 +68,7 @@ def measure_growth(bench: Bench) -> Iterator[Row]:
             for _ in range(bench.count(_ROUNDS)):
                 for name, (growth, location) in (("baseline", small), ("ours", large)):
                     words = verb.words.format(**files, panel=_PANEL, version=growth.versions // 2)
-                    seconds[name].append(_time_process(words.split(), location, verb.exit_code))
+                    seconds[name].append(time_process(words.split(), location, verb.exit_code))
             work = verb.words.replace("{", "").replace("}", "")
             yield make_timed_row(work, seconds, database=dialect, reach=verb.reach)
 
@@ -97,7 +97,7 @@ def _write_rows() -> Iterator[str]:
         yield f"exp=new{row:04}:run=9   1-9   {SOURCE}   {panels}\n"
 
 
-def _time_process(words: Sequence[str], location: RegistryLocation, exit_code: int) -> float:
+def time_process(words: Sequence[str], location: RegistryLocation, exit_code: int) -> float:
     """Return the seconds of a process, from its start to its end."""
     calreg = Path(sys.executable).with_name("calreg")
     program = [str(calreg)] if calreg.exists() else [sys.executable, "-m", "registry"]

@@ -14,6 +14,7 @@ import pytest
 from benchmarks import (
     buckets,
     consequences,
+    copying,
     delivering,
     exports,
     growth,
@@ -213,6 +214,16 @@ def test_a_verb_that_ends_otherwise_stops_the_run(bench: Bench, monkeypatch: pyt
     monkeypatch.setattr(growth, "VERBS", (growth.Verb("version show 99999"),))
     with use_small_panels(), pytest.raises(AssertionError, match="there is no version 99999"):
         list(growth.measure_growth(bench))
+
+
+@pytest.mark.slow
+def test_copies_are_measured_and_checked(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(copying, "_WORKS", ("backup, first",))
+    bench.scale = replace(bench.scale, grown=bench.scale.grown[:1])
+    (row,) = copying.measure_copies(bench)
+    assert (row.work, row.reach) == ("backup, first, 80 versions", 3)
+    assert row.ours
+    assert row.baseline
 
 
 @pytest.mark.slow

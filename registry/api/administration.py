@@ -291,7 +291,8 @@ class Administration(CheckedMethods):
         Parameters
         ----------
         verify
-            Read the files that are in the folder already, and replace those that are damaged.
+            Check everything, also what the former backup in the folder has: read its files and replace those that
+            are damaged, and compute every seal of the database.
 
         Raises
         ------
@@ -299,7 +300,8 @@ class Administration(CheckedMethods):
             The folder holds the backup of another registry, or other files.
         CorruptionError
             Stored files are missing or damaged: the backup is made without them, and ``values["missing"]`` lists them.
-            A later backup into the folder adds them when they are sound again.
+            A later backup into the folder adds them when they are sound again. Or the database is damaged: the
+            former backup stays.
         """
         from registry.api import backups
 

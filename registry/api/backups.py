@@ -1,8 +1,8 @@
 """Back up a registry into a folder, and restore it: the database as one SQLite file, and the stored files.
 
 ``backup.json`` names the database's file and its checksum, and is replaced last: an interrupted backup
-leaves the former one as it was. A later backup into the same folder adds only the files that are new. The
-folder has the layout of a store.
+leaves the former one as it was. A later backup into the same folder adds only the files that are new, and
+checks only what was recorded since. The folder has the layout of a store.
 """
 
 from __future__ import annotations

@@ -20,7 +20,7 @@ def backup(
         Path, typer.Argument(metavar="DIR", help="A folder outside the store, used only for this.")
     ],
     verify: Annotated[
-        bool, typer.Option("--verify", help="Read all files copied before; replace damaged ones.")
+        bool, typer.Option("--verify", help="Check everything, not only what is new; replace damaged files.")
     ] = False,
     json: Json = False,
 ) -> None:

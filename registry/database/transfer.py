@@ -1,8 +1,8 @@
 """Copy the rows of one database into another, SQLite or PostgreSQL, unchanged and with their Ids.
 
 The guards refuse facts of earlier revisions, so they are disabled while the rows are copied, within the target's
-transaction, and enabled before it is committed. The copy is read back: every table must have the same number of rows
-and the same checksum over them as in the source.
+transaction, and enabled before it is committed. Between two SQLite files SQLite copies the rows. Otherwise the copy
+is read back: every table must have the same number of rows and the same checksum over them as in the source.
 """
 
 from __future__ import annotations
