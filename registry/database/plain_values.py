@@ -1,4 +1,4 @@
-"""Whether the values of SQLite's tables are of the types of their columns, and its texts UTF-8: it keeps any value."""
+"""Plain values: those of the types of their columns, and texts in UTF-8. SQLite keeps any value in any column."""
 
 from __future__ import annotations
 
