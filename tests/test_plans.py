@@ -11,8 +11,15 @@ import sqlalchemy as sa
 from registry.database.engine import make_engine
 from registry.instants import BEGINNING
 from registry.lookup.consequences import _list_carried_versions
+from registry.lookup.experiments import list_experiments
 from registry.lookup.file_uses import list_live_uses
+from registry.lookup.missing_patterns import count_files_without_pattern
+from registry.lookup.revisions import RevisionRef, find_revision_number
+from registry.lookup.runs import list_runs_after
 from registry.lookup.starts import sources_near_starts, versions_at_starts
+from registry.lookup.stored_files import list_inputs_with_files, list_versions_converted_from
+from registry.lookup.versions import list_versions_with_constants
+from registry.records import Run
 from testing.panels import PANEL_A
 from testing.registries import RegistryLocation
 
@@ -25,20 +32,76 @@ _LOOK_UPS: dict[str, Callable[[sa.Connection], Any]] = {
 }
 
 
-@pytest.mark.parametrize("what", _LOOK_UPS)
-def test_facts_are_not_looked_for_among_all_that_are_live(
-    sqlite_location: RegistryLocation, what: str
-) -> None:
-    engine = make_engine(sqlite_location.database)
+_INDEXES: dict[str, tuple[Callable[[sa.Connection], Any], str]] = {
+    "the newest revision at an instant": (
+        lambda connection: find_revision_number(connection, RevisionRef("instant", 0)),
+        "COVERING INDEX ix_revision_recorded_at (recorded_at<?)",
+    ),
+    "what was carried": (lambda connection: _list_carried_versions(connection, 1), "ix_version_carried_from"),
+    "what was converted from a file": (
+        lambda connection: list_versions_converted_from(connection, "0" * 64, 1),
+        "SCAN version USING INDEX ix_version_conversion",
+    ),
+    "the constants with files": (
+        lambda connection: list_inputs_with_files(connection, ["0" * 64], 1),
+        "ix_constants_file_sha256 (sha256=?)",
+    ),
+    "the versions with constants": (
+        lambda connection: list_versions_with_constants(connection, ["0" * 64], 1),
+        "SEARCH version USING INDEX ix_version_constants_id (constants_id=?)",
+    ),
+    "maps without a pattern": (
+        count_files_without_pattern,
+        "COVERING INDEX ix_blob_pattern_recorded_in (recorded_in=? AND blob=? AND algorithm=?)",
+    ),
+    "the first runs": (
+        lambda connection: list_runs_after(connection, 1, None, None, 500, withdrawn=False),
+        "SCAN run USING INDEX ix_run_number",
+    ),
+    "the runs after one": (
+        lambda connection: list_runs_after(
+            connection, 1, None, (1, Run("xcs1", 1, None, None, 1, None)), 500, withdrawn=True
+        ),
+        "SEARCH run USING INDEX ix_run_number ((experiment,number)>(?,?))",
+    ),
+    "the experiments": (
+        lambda connection: list_experiments(connection, 1),
+        "(experiment>?)",
+    ),
+}
+
+
+def _explain(
+    location: RegistryLocation, look_up: Callable[[sa.Connection], Any]
+) -> list[tuple[str, list[str]]]:
+    """Return the statements of a look-up on SQLite, each with the steps of its plan."""
+    engine = make_engine(location.database)
     statements: list[tuple[str, Any]] = []
     with engine.connect() as connection:
         sa.event.listen(
             connection, "before_cursor_execute", lambda *args: statements.append((args[2], args[3]))
         )
-        _LOOK_UPS[what](connection)
-        for text, parameters in statements.copy():
-            plan = connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {text}", parameters)
-            steps = [row[3] for row in plan if "(withdrawn_in=?" in row[3]]
-            # Those that one revision has withdrawn are few.
-            assert all(step.split()[1] == "origin" for step in steps), text
+        look_up(connection)
+        plans = [
+            (text, [row[3] for row in connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {text}", parameters)])
+            for text, parameters in statements.copy()
+        ]
     engine.dispose()
+    return plans
+
+
+@pytest.mark.parametrize("what", _LOOK_UPS)
+def test_facts_are_not_looked_for_among_all_that_are_live(
+    sqlite_location: RegistryLocation, what: str
+) -> None:
+    for text, steps in _explain(sqlite_location, _LOOK_UPS[what]):
+        # Those that one revision has withdrawn are few.
+        assert all(step.split()[1] == "origin" for step in steps if "(withdrawn_in=?" in step), text
+
+
+@pytest.mark.parametrize("what", _INDEXES)
+def test_what_is_asked_for_is_found_by_its_index(sqlite_location: RegistryLocation, what: str) -> None:
+    look_up, index = _INDEXES[what]
+    steps = [step for _, steps in _explain(sqlite_location, look_up) for step in steps]
+    assert any(index in step for step in steps), steps
+    assert not any("ORDER BY" in step for step in steps if what.startswith("the runs"))
