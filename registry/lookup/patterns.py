@@ -29,7 +29,8 @@ def read_signs(connection: sa.Connection, revision: int | None = None) -> Stored
     pattern = schema.blob_pattern
     query = _select_signs()
     if revision is not None:
-        query = query.where(pattern.c.recorded_in <= revision)
+        # The sum: not by the index of revisions, which has nearly all, but in the order of the table.
+        query = query.where(pattern.c.recorded_in + 0 <= revision)
     rows = _read_with_driver(connection, query)
     if any(len(row[1]) != SIGNS_SIZE for row in rows):
         raise CorruptionError("the database is damaged: signs of patterns have another size than 512 bytes")
