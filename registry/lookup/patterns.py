@@ -100,12 +100,13 @@ def list_files_of_module(
     return set(connection.execute(query).scalars())
 
 
-def _select_panels(module: Module, revision: int | None) -> sa.Select[tuple[int]]:
+def _select_panels(module: Module, revision: int | None) -> sa.Select[tuple[int]] | sa.CompoundSelect[int]:
+    """Select the panels of a module; not by OR, for which PostgreSQL would read every version."""
     panel, alias = schema.panel, schema.alias
-    of_module = panel.c.serial_number == module.serial_number
-    if module.m_number is not None:
-        bearing = sa.select(alias.c.panel_id).where(
-            alias.c.m_number == module.m_number, schema.live_condition(alias, revision)
-        )
-        of_module |= panel.c.id.in_(bearing)
-    return sa.select(panel.c.id).where(of_module)
+    of_module = sa.select(panel.c.id).where(panel.c.serial_number == module.serial_number)
+    if module.m_number is None:
+        return of_module
+    bearing = sa.select(alias.c.panel_id).where(
+        alias.c.m_number == module.m_number, schema.live_condition(alias, revision)
+    )
+    return sa.union(of_module, bearing)
