@@ -45,8 +45,8 @@ def copy_pages(source: sa.Connection, file: Path, progress: Progress) -> dict[st
             driver.backup(target, pages=_PAGES_AT_ONCE, progress=count)
             target.execute("PRAGMA journal_mode = DELETE")
     return {
-        name: source.execute(sa.select(sa.func.count()).select_from(table)).scalar_one()
-        for name, table in schema.metadata.tables.items()
+        table.name: source.execute(sa.select(sa.func.count()).select_from(table)).scalar_one()
+        for table in schema.metadata.sorted_tables
     }
 
 
