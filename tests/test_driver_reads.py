@@ -76,7 +76,7 @@ def test_who_listens_to_statements_hears_it_and_errors_are_those_of_sqlalchemy(
 
 
 def test_a_transaction_that_reads_by_the_driver_first_sees_one_moment(location: RegistryLocation) -> None:
-    statement = sa.select(sa.func.count()).select_from(schema.panel)
+    statement: sa.Select[Any] = sa.select(sa.func.count()).select_from(schema.panel)
     engine = make_engine(location.database)
     with read_transaction(engine) as connection:
         assert read_rows(connection, statement, {}) == [(0,)]
