@@ -52,13 +52,13 @@ def test_a_text_in_a_list_is_the_text_that_is_compared(sample: RegistryLocation,
     literal: sa.ColumnElement[str] = sa.literal(text, sa.Text)
     engine = make_engine(sample.database)
     with autocommit_read(engine) as connection:
-        found = connection.execute(sa.select(sa.literal(1)).where(is_listed(literal, _ODD))).scalars().all()
+        matches = connection.execute(sa.select(sa.literal(1)).where(is_listed(literal, _ODD))).scalars().all()
         others = [other for other in _ODD if other != text]
-        missed = (
+        others_matched = (
             connection.execute(sa.select(sa.literal(1)).where(is_listed(literal, others))).scalars().all()
         )
     engine.dispose()
-    assert (found, missed) == ([1], [])
+    assert (matches, others_matched) == ([1], [])
 
 
 def test_who_listens_to_statements_hears_it_and_errors_are_those_of_sqlalchemy(
