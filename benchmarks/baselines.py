@@ -8,7 +8,7 @@ from __future__ import annotations
 import hashlib
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -60,6 +60,13 @@ def copy_hash_sync(source: str, target: str) -> None:
         with path.open("rb") as file:
             hashlib.file_digest(file, "sha256")
         sync(copy)
+
+
+def hash_files(paths: Iterable[Path]) -> None:
+    """Hash files."""
+    for path in paths:
+        with path.open("rb") as file:
+            hashlib.file_digest(file, "sha256")
 
 
 def sync(path: Path) -> None:

@@ -1,4 +1,4 @@
-"""Plans of SQLite, which knows nothing of the values: what it takes for few rows may be most of a table."""
+"""Plans of databases that know nothing of the values: what they take for few rows may be most of a table."""
 
 from __future__ import annotations
 
@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
-from registry.database.engine import make_engine
+from registry import schema
+from registry.database.engine import make_engine, write_transaction
 from registry.instants import BEGINNING
 from registry.lookup.consequences import _list_carried_versions
 from registry.lookup.experiments import list_experiments
@@ -18,10 +19,10 @@ from registry.lookup.revisions import RevisionRef, find_revision_number
 from registry.lookup.runs import list_runs_after
 from registry.lookup.starts import sources_near_starts, versions_at_starts
 from registry.lookup.stored_files import list_inputs_with_files, list_versions_converted_from
-from registry.lookup.versions import list_versions_with_constants
+from registry.lookup.versions import list_versions_with_constants, select_next_start
 from registry.records import Run
 from testing.panels import PANEL_A
-from testing.registries import RegistryLocation
+from testing.registries import RegistryFactory, RegistryLocation
 
 _START = (PANEL_A, "gain", BEGINNING)
 _LOOK_UPS: dict[str, Callable[[sa.Connection], Any]] = {
@@ -97,6 +98,25 @@ def test_facts_are_not_looked_for_among_all_that_are_live(
     for text, steps in _explain(sqlite_location, _LOOK_UPS[what]):
         # Those that one revision has withdrawn are few.
         assert all(step.split()[1] == "origin" for step in steps if "(withdrawn_in=?" in step), text
+
+
+def test_the_end_of_a_range_is_not_looked_for_among_all_starts_of_a_panel_that_a_server_has_not_counted_yet(
+    postgresql_factory: RegistryFactory,
+) -> None:
+    location = postgresql_factory.make("postgresql")
+    engine = make_engine(location.database)
+    query = sa.select(select_next_start(None)).select_from(schema.version)
+    with write_transaction(engine, dry_run=True) as connection:
+        connection.exec_driver_sql("ALTER TABLE version DISABLE TRIGGER ALL")  # of guards and references
+        connection.exec_driver_sql(
+            "INSERT INTO version (id, panel_id, kind, valid_from, nonfinite_allowed, recorded_in, latest_start)"
+            " SELECT number, mod(number, 16), 'gain', number, false, 1, number FROM generate_series(1, 30000) AS number"
+        )
+        steps = list(connection.execute(sa.text(f"EXPLAIN {query.compile(connection)}")).scalars())
+    engine.dispose()
+    postgresql_factory.remove(location)
+    assert any("uq_version_live" in step for step in steps), steps
+    assert not any("withdrawn_in" in step for step in steps), steps
 
 
 @pytest.mark.parametrize("what", _INDEXES)

@@ -70,10 +70,11 @@ def _set_index_conditions(_: sa.MetaData, connection: sa.Connection, **_options:
 
 
 def history_indexes(table: str) -> tuple[sa.Index, sa.Index]:
-    """Return the indexes of a panel's facts in the order of their revisions, the live ones last."""
+    """Return the indexes of a panel's facts in the order of the revisions that recorded and that withdrew them."""
+    withdrawals = ("panel_id", "withdrawn_in", "id")
     return (
         sa.Index(f"ix_{table}_panel_recorded_in", "panel_id", "recorded_in", "id"),
-        sa.Index(f"ix_{table}_panel_withdrawn_in", "panel_id", "withdrawn_in", "id"),
+        partial_index(f"ix_{table}_panel_withdrawn_in", *withdrawals, present="withdrawn_in"),
     )
 
 
