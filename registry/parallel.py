@@ -5,6 +5,7 @@ Reading, hashing, writing and syncing release the interpreter's lock, so threads
 
 from __future__ import annotations
 
+import gc
 import os
 import threading
 from collections import deque
@@ -28,6 +29,24 @@ class Advance(Protocol):
 
 # Called with a description and the number of steps.
 Progress = Callable[[str, int], AbstractContextManager[Advance]]
+
+
+class _Collector(threading.local):
+    """The collector of garbage, which may be at work in this thread, and ends generators that nobody refers to."""
+
+    is_at_work = False
+
+
+_collector = _Collector()
+
+
+def _note_collection(phase: str, _information: dict[str, int]) -> None:
+    _collector.is_at_work = phase == "start"
+
+
+# It may be at work while a thread is being started or joined: CPython holds a lock then that is taken to wait for the
+# end of a thread, and who waits in the same thread waits for ever.
+gc.callbacks.append(_note_collection)
 
 
 class WorkerPool(ThreadPoolExecutor):
@@ -92,17 +111,16 @@ def map_in_threads(
     """
     results: deque[Future[_Result]] = deque()
     limit = threads if max_pending is None else max_pending
-    with WorkerPool(threads) as pool:
-        try:
-            for item in items:
-                results.append(pool.submit(function, item))
-                if len(results) > limit:
-                    yield results.popleft().result()
-            while results:
+    pool = WorkerPool(threads)
+    try:
+        for item in items:
+            results.append(pool.submit(function, item))
+            if len(results) > limit:
                 yield results.popleft().result()
-        finally:
-            for future in results:
-                future.cancel()
+        while results:
+            yield results.popleft().result()
+    finally:
+        pool.shutdown(wait=not _collector.is_at_work, cancel_futures=True)
 
 
 def parallel_for_each(

@@ -215,9 +215,13 @@ def test_only_the_same_move_and_the_same_fork_are_found_done(
         copy_registry(other.database, new.store, *place)
 
 
-@pytest.mark.parametrize(("verb", "name"), keep_first_rows([("backup", ""), ("snapshot", "registry.sqlite")]))
+@pytest.mark.parametrize(
+    ("verb", "name", "endings"),
+    # The pages of a small database are copied in one step, which leaves no journal behind.
+    keep_first_rows([("backup", "", {"lock"}), ("snapshot", "registry.sqlite", {"lock", "journal"})]),
+)
 def test_a_repeated_backup_and_snapshot_remove_what_the_killed_one_left(
-    sqlite_location: RegistryLocation, tmp_path: Path, verb: str, name: str
+    sqlite_location: RegistryLocation, tmp_path: Path, verb: str, name: str, endings: set[str]
 ) -> None:
     with sqlite_location.open() as registry:
         fill(registry, tmp_path)
@@ -240,7 +244,7 @@ def test_a_repeated_backup_and_snapshot_remove_what_the_killed_one_left(
             assert left.isdisjoint({path.name for path in folder.iterdir()})
         assert interrupt(sqlite_location, arguments, NEVER, "atomic_write").code == 0
         assert list_hidden() == set()
-    assert {"journal", "lock"} <= seen
+    assert endings < seen
 
 
 DEMO = """

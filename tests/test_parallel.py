@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import gc
 import sys
 import threading
 import warnings
@@ -187,3 +188,25 @@ def test_work_is_done_with_as_many_threads_as_the_system_permits(
         with pytest.raises(ZeroDivisionError):
             list(map_in_threads(lambda item: 1 / item, [1, 0, 2], 4))
     assert sorted(done) == list(range(20))
+
+
+def test_the_collector_waits_for_no_thread() -> None:
+    # It may run while CPython starts a thread, and holds what the end of another thread needs.
+    begun, may_end, ended = threading.Event(), threading.Event(), threading.Event()
+
+    def work(number: int) -> int:
+        if number:
+            begun.set()
+            may_end.wait(60)
+            ended.set()
+        return number
+
+    circle: list[object] = [map_in_threads(work, range(9), threads=1)]
+    assert next(circle[0]) == 0  # type: ignore[call-overload]
+    circle.append(circle)
+    assert begun.wait(60)
+    del circle
+    assert gc.collect() > 0
+    assert not ended.is_set()
+    may_end.set()
+    assert ended.wait(60)

@@ -283,7 +283,12 @@ EXPORT_TARGETS = [
         _seeds_from_files("psana/**/*.data", "psana/**/*.json"),
         ("registry.api.file_contents", "registry.exporters.deployed_files"),
     ),
-    Target("backup", _feed_backup, _seeds_from_files("backup/backup.json"), ("registry.api.backups",)),
+    Target(
+        "backup",
+        _feed_backup,
+        _seeds_from_files("backup/backup.json"),
+        ("registry.api.backup_descriptions", "registry.api.backups"),
+    ),
     Target("store", _feed_store, _seeds_from_files("store/registry.json"), ("registry.store",)),
     Target("head", _feed_head, _seeds_from_files("store/head.json"), ("registry.heads",)),
     Target(

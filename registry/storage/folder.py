@@ -239,8 +239,18 @@ def _walk(folder: str, key: str) -> Iterator[str]:
     for entry in present:
         if entry.is_dir(follow_symlinks=False):
             yield from _walk(entry.path, f"{key}/{entry.name}")
-        elif entry.is_file():
+        elif _is_file(entry):
             yield f"{key}/{entry.name}"
+
+
+def _is_file(entry: os.DirEntry[str]) -> bool:
+    """Tell whether there is a file at the end of an entry; links that lead to each other have none."""
+    try:
+        return entry.is_file()
+    except OSError as error:
+        if error.errno != errno.ELOOP:
+            raise
+        return False
 
 
 def _get_tag(status: os.stat_result) -> Hashable:
