@@ -111,7 +111,7 @@ def _measure(options: argparse.Namespace) -> Results:
 def _build_parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
     parser.add_argument("groups", nargs="*", choices=[*GROUPS, []], metavar="GROUP", help=", ".join(GROUPS))
-    parser.add_argument("--quick", action="store_true", help="smaller sizes, fewer rounds: a minute")
+    parser.add_argument("--quick", action="store_true", help="smaller sizes, fewer rounds")
     parser.add_argument("--repetitions", type=int, metavar="N", help="rounds of every row")
     parser.add_argument("--database", nargs="+", choices=DATABASES, default=list(DATABASES))
     parser.add_argument("--folder", type=Path, help="work folder; 5 GB on a local disk")

@@ -72,11 +72,10 @@ def write_database(
             rows = copy_pages(source, file, progress)
         else:
             rows = copy_rows(source, target, select_all_rows(source, target), progress)
-    if target is None:
-        with read_immutable_file(file) as copy:
+    with read_immutable_file(file) as copy:
+        if has_pages:
             check_pages(copy, backend.database.name, checked)
-    if verify:
-        with read_immutable_file(file) as copy:
+        if verify:
             check_history(copy, head.number, head.seal, progress)
     return WrittenDatabase(head, rows, notes, checked)
 

@@ -20,7 +20,7 @@ _CACHE_KIB = 65_536  # to sort with, while indexes are made
 
 
 def can_attach(source: sa.Connection, target: sa.Connection) -> bool:
-    """Tell whether both are SQLite and nothing of somebody else's, a trigger, would change the rows on their way."""
+    """Tell whether both are SQLite, and no trigger of somebody else's would change the rows on their way."""
     if {source.dialect.name, target.dialect.name} != {"sqlite"}:
         return False
     return target.exec_driver_sql("SELECT 1 FROM sqlite_master WHERE type = 'trigger'").first() is None

@@ -59,16 +59,18 @@ def copy_rows(
         for name, query in queries.items()
     }
     total = 2 * sum(counts.values())
-    with progress("copying rows", total) as advance, disable_guards(target):
-        _delete_rows(target, queries, tables)
-        is_copied = can_attach(source, target) and copy_attached_rows(
-            source, target, queries, tables, counts, advance
-        )
-    if not is_copied:
-        with progress("copying rows", total) as advance:
-            counts = _carry_rows(source, target, queries, tables, advance)
+    sent: dict[str, _RowChecksum] = {}
+    with progress("copying rows", total) as advance:
+        with disable_guards(target):
+            _delete_rows(target, queries, tables)
+            is_copied = can_attach(source, target) and copy_attached_rows(
+                source, target, queries, tables, counts, advance
+            )
+            if not is_copied:
+                sent = _send_rows(source, target, queries, tables, advance)
+        _require_rows(target, sent, tables, advance)
     refuse_dangling(target)
-    return counts
+    return counts | {name: checksum.rows for name, checksum in sent.items()}
 
 
 def _delete_rows(target: sa.Connection, queries: Queries, tables: Mapping[str, sa.Table]) -> None:
@@ -76,34 +78,42 @@ def _delete_rows(target: sa.Connection, queries: Queries, tables: Mapping[str, s
         target.execute(tables[name].delete())
 
 
-def _carry_rows(
+def _send_rows(
     source: sa.Connection,
     target: sa.Connection,
     queries: Queries,
     tables: Mapping[str, sa.Table],
     advance: Advance,
-) -> dict[str, int]:
-    """Carry rows from any database into any other, and read them back."""
+) -> dict[str, _RowChecksum]:
+    """Carry rows from any database into any other; return what was sent, by table."""
+    _delete_rows(target, queries, tables)  # what SQLite may have begun to copy
     sent: dict[str, _RowChecksum] = {}
-    with disable_guards(target):
-        _delete_rows(target, queries, tables)
-        for name, query in queries.items():
-            sent[name] = _RowChecksum()
-            with translate_value_errors(target, name):
-                batches = sent[name].pass_through(read_rows(source, query, tables[name]), advance)
-                insert_rows(target, name, tables[name].columns.keys(), batches)
-    for name in queries:
+    for name, query in queries.items():
+        sent[name] = _RowChecksum()
+        with translate_value_errors(target, name):
+            batches = sent[name].pass_through(read_rows(source, query, tables[name]), advance)
+            insert_rows(target, name, tables[name].columns.keys(), batches)
+    return sent
+
+
+def _require_rows(
+    target: sa.Connection,
+    sent: Mapping[str, _RowChecksum],
+    tables: Mapping[str, sa.Table],
+    advance: Advance,
+) -> None:
+    """Read back what was sent; refuse a target that has other rows."""
+    for name, expected in sent.items():
         copied = _RowChecksum()
         rows = read_rows(target, sa.select(tables[name]), tables[name])
         for _ in copied.pass_through(rows, advance):
             pass
-        if copied.value != sent[name].value:
+        if copied.value != expected.value:
             raise ConflictError(
                 f"the new database keeps other rows of {name} than it was given: a trigger, a rule or a policy of"
                 " somebody else's may change them",
                 table=name,
             )
-    return {name: checksum.rows for name, checksum in sent.items()}
 
 
 def _reflect_tables(connection: sa.Connection) -> sa.MetaData:

@@ -39,7 +39,7 @@ class Part:
     payload
         The bytes of the array, as they are in its file.
     start
-        What its file has before the payload; empty where there is no file.
+        The bytes of its file before the payload; none where there is no file.
     dtype, shape
         Of the array: (row, column).
     """

@@ -56,17 +56,13 @@ def list_newest_versions(
 def _select_newest(as_of: bool, of_panel: bool, withdrawn: bool) -> sa.Select[Any]:
     version = schema.version
     query = sa.select(version.c.id).where(version.c.id < sa.bindparam("below", type_=sa.Integer))
-    if of_panel:
-        query = query.where(version.c.panel_id == _PANEL)
     order: list[sa.ColumnElement[Any]] = [version.c.id.desc()]
     if not withdrawn:
         query = query.where(schema.live_condition(version, _REVISION if as_of else None))
-    if of_panel and not withdrawn and not as_of:
-        # One value, but PostgreSQL sees the order of the index only where the column is named.
-        order.insert(0, version.c.withdrawn_in.desc())
-    elif of_panel:
+    if of_panel:
         # Numbers and revisions have the same order, and the index has that of the revisions.
-        query = query.where(version.c.recorded_in <= sa.bindparam("upto", type_=sa.Integer))
+        upto = sa.bindparam("upto", type_=sa.Integer)
+        query = query.where(version.c.panel_id == _PANEL, version.c.recorded_in <= upto)
         order.insert(0, version.c.recorded_in.desc())
     return query.order_by(*order).limit(_COUNT)
 
