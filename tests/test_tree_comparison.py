@@ -326,6 +326,20 @@ def test_the_directory_never_uses_the_time_of_a_run(
     ]
 
 
+def test_runs_between_two_starts_share_what_is_compared(imported: Registry, tree: Path, modules: Path) -> None:
+    middle = "2017-07-01T12:00:00Z"
+    imported.versions.add(PANEL_A, modules / "M044", valid_from=middle, kinds=["gain"])
+    begins = [None, RUN_16, "2017-07-01T11:59:59.999999Z", middle, RUN_19]  # before the link, under it, later
+    for number, begin in enumerate(begins, start=1):
+        imported.runs.add(f"exp=xcs1:run={number}", begin=begin)
+    unknown, before, at_start, after = imported.compare_tree(tree).runs
+    assert [run.run for run in (unknown, before, at_start, after)] == [1, 2, 4, 5]
+    assert at_start.choices is after.choices
+    assert [(row.kind, row.version) for row in after.choices] == [("gain", 5)]
+    assert {row.reason for row in before.choices} == {"the link starts after the run"}
+    assert all("not known" in row.reason for row in unknown.choices)
+
+
 @pytest.mark.slow
 def test_the_reason_why_the_registry_has_other_constants_is_reported(
     imported: Registry, tree: Path, modules: Path

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -60,7 +61,7 @@ def compare_tree(backend: Backend, root: Path, progress: Progress) -> TreeCompar
     differences = []
     with progress("comparing runs", len(scope.runs)) as advance:
         for run, configuration in scope.runs:
-            choices = tuple(comparison.find_differences(configuration.panels, run.begin))
+            choices = comparison.find_differences(configuration.panels, run.begin)
             if choices:
                 source = configuration.source
                 differences.append(RunDifference(run.experiment, run.run, source, run.begin, choices))
@@ -255,6 +256,8 @@ class _ChoiceComparison:
         self._by_name = {entry.name: entry for entry in checked.tree.entries}
         self._hazards = {hazard.name: hazard.reason for hazard in checked.tree.hazards}
         self._refused: dict[tuple[str, str], tuple[str | None, bool]] = {}
+        self._found: dict[tuple[tuple[str, ...], int], tuple[ChoiceDifference, ...]] = {}
+        self._list_starts = cache(self._merge_starts)
         entries = sorted(checked.tree.entries, key=attrgetter("valid_from"))
         self._entries = build_timelines((entry.panel, entry.valid_from, entry) for entry in entries)
         self._versions = build_timelines(
@@ -262,8 +265,30 @@ class _ChoiceComparison:
             for panel, kind, start in sorted(registered.live)
         )
 
-    def find_differences(self, panels: tuple[str, ...], start: Instant | None) -> Iterator[ChoiceDifference]:
-        """Yield the panels and kinds for which the choices differ in a run of this start time, if it is known."""
+    def find_differences(
+        self, panels: tuple[str, ...], start: Instant | None
+    ) -> tuple[ChoiceDifference, ...]:
+        """Return the panels and kinds for which the choices differ in a run of this start time, if it is known.
+
+        Of instants between two neighbouring starts of their links and versions it is one object.
+        """
+        index = -1 if start is None else bisect_right(self._list_starts(panels), start)
+        differences = self._found.get((panels, index))
+        if differences is None:
+            differences = self._found[panels, index] = tuple(self._compare_choices(panels, start))
+        return differences
+
+    def _merge_starts(self, panels: tuple[str, ...]) -> list[int]:
+        """Return in order the starts at which something else becomes due, in the directory or the registry."""
+        timelines = [self._entries[panel] for panel in panels]
+        kinds = JUNGFRAU.required_kinds
+        starts = {start for timeline in timelines for start in timeline.starts}
+        starts.update(
+            start for panel in panels for kind in kinds for start in self._versions[panel, kind].starts
+        )
+        return sorted(starts)
+
+    def _compare_choices(self, panels: tuple[str, ...], start: Instant | None) -> Iterator[ChoiceDifference]:
         for panel in panels:
             link = self._pick(panel)
             entry = self._by_name.get(link or "")
