@@ -81,5 +81,7 @@ def _list_kinds(folder: Path) -> tuple[str, ...] | None:
 
 def get_link_name(panel: str, source_path: str | None) -> str | None:
     """Return the name of the link from which a panel's version was imported, None for a version from elsewhere."""
-    name = PurePosixPath(source_path or "").name
+    if source_path is None or panel not in source_path:  # at once: a comparison asks for each of its versions
+        return None
+    name = PurePosixPath(source_path).name
     return name if name == panel or name.startswith(f"{panel}-") else None
