@@ -326,7 +326,9 @@ def test_the_directory_never_uses_the_time_of_a_run(
     ]
 
 
-def test_runs_between_two_starts_share_what_is_compared(imported: Registry, tree: Path, modules: Path) -> None:
+def test_runs_between_two_starts_share_what_is_compared(
+    imported: Registry, tree: Path, modules: Path
+) -> None:
     middle = "2017-07-01T12:00:00Z"
     imported.versions.add(PANEL_A, modules / "M044", valid_from=middle, kinds=["gain"])
     begins = [None, RUN_16, "2017-07-01T11:59:59.999999Z", middle, RUN_19]  # before the link, under it, later

@@ -205,7 +205,7 @@ def _print_wrapped(text: str, indent: str) -> None:
     """Print text in lines that fit a terminal, without breaking names."""
     line = indent + text
     if len(line) <= _WIDTH and line.isprintable() and not line.endswith(" "):
-        output.print_text(line)  # tens of thousands of short ones are usual, and wrapping takes most of their time
+        output.print_text(line)  # many are short, and wrapping takes most of their time
         return
     for line in textwrap.wrap(
         text,
