@@ -14,7 +14,7 @@ from registry.lookup.log import LogScope, list_revisions
 from registry.lookup.panels import find_known_panels
 from registry.lookup.stored_files import list_files_of_versions, list_stored_files
 from registry.lookup.validity import versions_at
-from registry.lookup.value_lists import is_listed
+from registry.lookup.value_lists import format_array, is_listed
 from registry.lookup.versions import list_recorded_versions, list_validity_ranges
 from testing.panels import PANEL_A
 from testing.registries import RegistryLocation
@@ -80,3 +80,20 @@ def test_a_text_is_not_cut_to_the_length_of_its_column(sample: RegistryLocation)
         assert others
         assert PANEL_A not in others
     engine.dispose()
+
+
+_ARRAYS = {
+    "nothing": ([], "{}"),
+    "an empty text": ([""], '{""}'),
+    "texts": (["a", "b"], '{"a","b"}'),
+    "a quotation mark": (['a"', "b"], '{"a\\"","b"}'),
+    "what stands between two texts": (['a","b'], '{"a\\",\\"b"}'),
+    "a backslash": (["a\\", "b"], '{"a\\\\","b"}'),
+    "no value": ([None, "a"], '{NULL,"a"}'),
+    "numbers": ([1, True], "{1,1}"),
+}
+
+
+@pytest.mark.parametrize(("values", "text"), _ARRAYS.values(), ids=_ARRAYS)
+def test_an_array_is_written_as_a_server_reads_it(values: list[Any], text: str) -> None:
+    assert format_array(values) == text
