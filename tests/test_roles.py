@@ -16,6 +16,7 @@ from typer.testing import CliRunner
 from registry import read_status, verify_export
 from registry.api import Registry, open_registry
 from registry.cli import app
+from registry.database import fact_batches
 from registry.errors import NotFoundError, Remedy, RequestError, UnavailableError
 from testing.panels import PANEL_A, PANEL_B, SOURCE, name_detector, write_panel_folder
 from testing.registries import RegistryLocation
@@ -297,3 +298,19 @@ def test_sqlite_has_no_roles(sqlite_location: RegistryLocation) -> None:
     result = CliRunner().invoke(app, ["database", "grant", "--reader", "me"], env=sqlite_location.environment)
     assert result.exit_code == 2
     assert result.stderr.startswith("error: SQLite has no roles")
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("small_panels")
+def test_a_writer_imports_many_links_with_the_guards_that_only_the_owner_can_lift(
+    granted: Roles, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(fact_batches, "_FEW", 2)
+    write_panel_folder(tmp_path / "tree" / "M068", 1)
+    for day in range(1, 5):
+        (tmp_path / "tree" / f"{PANEL_B}-2020010{day}000000").symlink_to("M068")
+    with granted.open(granted.writer) as registry:
+        assert len(registry.import_tree(tmp_path / "tree").versions) == 8
+    with granted.location.open() as registry:
+        assert registry._backend.database.find_differences() == []
+        assert registry.verify().problems == ()

@@ -14,6 +14,7 @@ from registry import instants, schema
 from registry.authorship import Signature
 from registry.database import seal_text
 from registry.database.closing import refuse_closed, role_column
+from registry.database.driver_writes import insert_tuples
 from registry.database.seals import SealDraft, missing_seal_error
 from registry.heads import Head
 from registry.records import SupersededRun
@@ -75,6 +76,7 @@ class Change:
         if self._export is not None:  # the fork of a snapshot has links of exports that it lacks
             self._largest[schema.export.name] = max(self._largest[schema.export.name], self._export[0])
         self.revision: int | None = None
+        self.is_unguarded = False  # guards were lifted, and are not restored
         self.recorded: Counter[str] = Counter()  # rows recorded, by table
         self.withdrawn: Counter[str] = Counter()  # rows withdrawn, by table
         self.unchanged: list[int] = []  # numbers of the versions that were recorded already
@@ -130,6 +132,20 @@ class Change:
             (self._recorded_export,) = ids
         return ids
 
+    def get_next_id(self, table: sa.Table) -> int:
+        """Return the Id of the next row of a table."""
+        return self._largest[table.name] + 1
+
+    def record_tuples(self, table: sa.Table, columns: Sequence[str], rows: Sequence[tuple[Any, ...]]) -> None:
+        """Insert many rows with their Ids, from `get_next_id` on, and ``recorded_in``, as the driver takes them.
+
+        First come the columns that are sealed, by their names; floats and bytes are not among them.
+        """
+        self.recorded[table.name] += len(rows)
+        self._largest[table.name] += len(rows)
+        insert_tuples(self.connection, table.name, columns, rows)
+        self._draft.add_tuples(table, columns, rows)
+
     def withdraw(self, table: sa.Table, ids: Iterable[int]) -> None:
         """Withdraw the facts with these Ids in this revision."""
         rows = list(ids)
@@ -151,6 +167,8 @@ class Change:
 
     def seal(self) -> None:
         """Seal what was recorded: no row comes after."""
+        if self.is_unguarded:
+            raise RuntimeError("the guards were lifted and not restored: nothing may be committed")
         if self._recorded_export is not None:
             self._seal_export(self._recorded_export)
         if self.revision is not None:

@@ -84,6 +84,10 @@ class TableLines:
             rows = [[[value.hex()] if isinstance(value, bytes) else value for value in row] for row in rows]
         return self._encode(rows, self._doubles)
 
+    def encode_plain_rows(self, rows: Iterable[Sequence[Any]]) -> bytes:
+        """Return the lines of rows without floats and bytes, whose booleans are numbers: nothing is converted."""
+        return _ENCODER.encode_lines(list(starmap(self._line_class, rows)))
+
     def _encode(self, rows: Iterable[Sequence[Any]], converted: Sequence[int]) -> bytes:
         if converted:
             rows = [_convert(row, converted, _as_canonical) for row in rows]

@@ -41,6 +41,18 @@ class SealDraft:
         )
         digest.add(len(rows), seal_text.lines_of(table.name).encode_mappings(in_order))
 
+    def add_tuples(self, table: sa.Table, columns: Sequence[str], rows: Sequence[tuple[Any, ...]]) -> None:
+        """Add rows that were inserted as the driver takes them, in the order of their keys.
+
+        First come the columns that are sealed, by their names; floats and bytes are not among them.
+        """
+        lines = seal_text.lines_of(table.name)
+        names = [column.name for column in lines.columns]
+        if list(columns[: len(names)]) != names:
+            raise ValueError(f"the columns of {table.name} are not in the order in which they are sealed")
+        digest = self._digests.setdefault(table.name, Digest())
+        digest.add(len(rows), lines.encode_plain_rows([row[: len(names)] for row in rows]))
+
     def add_withdrawn(self, table: sa.Table, ids: Sequence[int]) -> None:
         """Add facts that were withdrawn."""
         self._withdrawn.setdefault(table.name, []).extend(ids)

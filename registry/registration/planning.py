@@ -15,7 +15,7 @@ import sqlalchemy as sa
 
 from registry import schema
 from registry.errors import ConflictError, Remedy
-from registry.instants import Instant
+from registry.instants import BEGINNING, Instant
 from registry.lookup.values_table import values_table_parameters, values_table_template
 from registry.lookup.versions import select_latest_start
 from registry.records import Conversion
@@ -58,7 +58,7 @@ class RecordedStart:
     panel_id: int
     constants_id: int | None
     latest_start: int
-    versions: list[sa.Row[Any]] = field(default_factory=list)
+    versions: Sequence[sa.Row[Any]] = ()
 
 
 @dataclass(slots=True)
@@ -125,12 +125,13 @@ def plan_pieces(
 ) -> Iterator[Plan]:
     """Plan a batch piece by piece; of the whole only its keys and the checksums of their constants are kept.
 
-    What is recorded is read as each piece is asked for, so the pieces before it may be recorded by then.
+    What is recorded is read as each piece is selection for, so the pieces before it may be recorded by then.
     """
     stated: dict[VersionKey, str | None] = {}
+    first_starts = _FirstStarts()
     remaining = iter(statements)
     while piece := list(islice(remaining, _PIECE_SIZE)):
-        plan = Plan(_find_recorded(connection, piece, new_panels))
+        plan = Plan(_find_recorded(connection, piece, new_panels, first_starts))
         for statement in piece:
             if statement.key not in stated:
                 stated[statement.key] = statement.constants
@@ -140,29 +141,89 @@ def plan_pieces(
         yield plan
 
 
+class _FirstStarts:
+    """Panels and kinds without any version, and the constants that were looked up: nothing has to be selection again.
+
+    What the batch itself records of them is known to it.
+    """
+
+    def __init__(self) -> None:
+        self._panels: dict[
+            tuple[str, str], int | None
+        ] = {}  # by panel and kind; None for one that is not recorded
+        self._constants: dict[str | None, int | None] = {None: None}
+        self._starts: dict[tuple[str, str, str | None], RecordedStart] = {}
+
+    def covers(self, statement: VersionStatement) -> bool:
+        """Tell whether it is known that nothing is recorded for the statement's panel and kind."""
+        line = statement.panel, statement.kind
+        return line in self._panels and (self._panels[line] is None or statement.constants in self._constants)
+
+    def find_start(self, statement: VersionStatement) -> RecordedStart | None:
+        """Return what there is for a statement that it covers: the numbers of its panel and constants."""
+        key = statement.panel, statement.kind, statement.constants
+        if key not in self._starts:
+            panel_id = self._panels[key[:2]]
+            if panel_id is None:
+                return None
+            self._starts[key] = RecordedStart(panel_id, self._constants[statement.constants], BEGINNING)
+        return self._starts[key]
+
+    def learn(self, statement: VersionStatement, rows: Sequence[sa.Row[Any]] | None) -> None:
+        """Note what was read for a statement, None where its panel is not recorded."""
+        line = statement.panel, statement.kind
+        if rows is None:
+            self._panels[line] = None
+            return
+        self._constants[statement.constants] = rows[0].constants_id
+        if not rows[0].has_versions:
+            self._panels[line] = rows[0].panel_id
+
+
 def _find_recorded(
-    connection: sa.Connection, statements: Sequence[VersionStatement], new_panels: Collection[str]
+    connection: sa.Connection,
+    statements: Sequence[VersionStatement],
+    new_panels: Collection[str],
+    first_starts: _FirstStarts,
 ) -> dict[VersionKey, RecordedStart]:
     """Return what is recorded for the keys of the statements, as far as their panels are."""
     recorded: dict[VersionKey, RecordedStart] = {}
-    first = {statement.key: statement for statement in reversed(statements)}.values()
-    dialect = connection.dialect.name
+    unknown: dict[VersionKey, VersionStatement] = {}
+    for statement in statements:
+        if not first_starts.covers(statement):
+            unknown.setdefault(statement.key, statement)
+        elif (start := first_starts.find_start(statement)) is not None:
+            recorded[statement.key] = start
     for panel_is_new in (False, True):
-        keys = [
-            (*statement.key, statement.constants)
-            for statement in first
-            if (statement.panel in new_panels) is panel_is_new
+        selection = [
+            statement for statement in unknown.values() if (statement.panel in new_panels) is panel_is_new
         ]
-        if not keys:
-            continue
-        parameters = values_table_parameters(dialect, keys, *_COLUMNS)
-        for row in connection.execute(_select_recorded(dialect, with_versions=not panel_is_new), parameters):
-            key = row.identifier, row.kind, Instant(row.valid_from)
-            latest_start = row.valid_from if row.latest_start is None else row.latest_start
-            start = recorded.setdefault(key, RecordedStart(row.panel_id, row.constants_id, latest_start))
-            if row.id is not None:
-                start.versions.append(row)
+        if selection:
+            rows = _read_recorded(connection, selection, with_versions=not panel_is_new)
+            for statement in selection:
+                first_starts.learn(statement, rows.get(statement.key))
+            recorded |= {key: _build_recorded_start(key, of_key) for key, of_key in rows.items()}
     return recorded
+
+
+def _read_recorded(
+    connection: sa.Connection, statements: Sequence[VersionStatement], *, with_versions: bool
+) -> dict[VersionKey, list[sa.Row[Any]]]:
+    """Return by key what is recorded: a row for each version, or one without a version."""
+    rows: dict[VersionKey, list[sa.Row[Any]]] = {}
+    dialect = connection.dialect.name
+    keys = [(*statement.key, statement.constants) for statement in statements]
+    parameters = values_table_parameters(dialect, keys, *_COLUMNS)
+    for row in connection.execute(_select_recorded(dialect, with_versions=with_versions), parameters):
+        rows.setdefault((row.identifier, row.kind, Instant(row.valid_from)), []).append(row)
+    return rows
+
+
+def _build_recorded_start(key: VersionKey, rows: Sequence[sa.Row[Any]]) -> RecordedStart:
+    first = rows[0]
+    latest_start = key[2] if first.latest_start is None else first.latest_start
+    versions = [row for row in rows if row.id is not None]
+    return RecordedStart(first.panel_id, first.constants_id, latest_start, versions)
 
 
 _COLUMNS = (
@@ -181,7 +242,16 @@ def _select_recorded(dialect: str, *, with_versions: bool) -> sa.Select[Any]:
     wanted = values_table_template(dialect, *_COLUMNS)
     key = [wanted.c.identifier, wanted.c.kind, wanted.c.valid_from]
     latest = select_latest_start(panel.c.id, wanted.c.kind, None).scalar_subquery()
-    ids = [panel.c.id.label("panel_id"), stated.c.id.label("constants_id"), latest.label("latest_start")]
+    any_version = version.alias("any_version")
+    has_versions = sa.exists().where(
+        any_version.c.panel_id == panel.c.id, any_version.c.kind == wanted.c.kind
+    )
+    ids = [
+        panel.c.id.label("panel_id"),
+        stated.c.id.label("constants_id"),
+        latest.label("latest_start"),
+        has_versions.label("has_versions"),
+    ]
     joined = wanted.join(panel, panel.c.identifier == wanted.c.identifier)
     joined = joined.outerjoin(stated, stated.c.sha256 == wanted.c.sha256)
     if not with_versions:

@@ -11,7 +11,6 @@ from itertools import groupby
 from operator import itemgetter
 from typing import Any
 
-import msgspec
 import sqlalchemy as sa
 
 from registry import schema
@@ -24,7 +23,8 @@ from registry.lookup.revisions import require_comment
 from registry.lookup.timelines import Timeline, build_timelines
 from registry.lookup.values_table import values_table_parameters, values_table_template
 from registry.records import CheckedConstants, CheckedFile, FilePattern, Panel, Version
-from registry.registration.planning import Plan, VersionKey, VersionStatement, plan_pieces, refuse_conflicts
+from registry.registration.planning import VersionKey, VersionStatement, plan_pieces, refuse_conflicts
+from registry.registration.version_batches import VersionBatch
 from registry.store import manifest_sha256
 
 
@@ -151,55 +151,18 @@ def record_versions(
     conflicts: dict[VersionStatement, str] = {}
     changed: list[VersionKey] = []
     has_notes = False
+    batch = VersionBatch(change)
     for plan in plan_pieces(change.connection, statements, supersede=supersede, new_panels=new_panels):
         conflicts.update(plan.conflicts)
         if not conflicts:
-            _record_plan(change, plan)
+            batch.record(plan)
             gaps = [statement.key for statement in plan.new if statement.constants is None]
             changed += [statement.key for statement in plan.new] if supersede else gaps
             has_notes = has_notes or bool(plan.superseded or gaps)
     refuse_conflicts(conflicts)
+    batch.finish()
     if has_notes:
         note_valid_constants(change, changed)
-
-
-def _record_plan(change: Change, plan: Plan) -> None:
-    """Record a plan without conflicts; the panels and constants that it names are recorded already."""
-    change.unchanged += plan.unchanged
-    if plan.superseded:
-        change.withdraw(schema.version, plan.superseded)
-    change.record(schema.version, _build_rows(plan))
-
-
-def _build_rows(plan: Plan) -> list[Row]:
-    rows: list[Row] = []
-    latest_starts: dict[tuple[int, str], int] = {}  # by panel and kind
-    for statement in plan.new:
-        recorded = plan.recorded[statement.key]
-        if statement.constants is not None and recorded.constants_id is None:
-            # It would become a gap.
-            raise LookupError(f"the constants {statement.constants} are not recorded")
-        line = recorded.panel_id, statement.kind
-        latest_starts[line] = max(statement.valid_from, latest_starts.get(line, recorded.latest_start))
-        conversion = statement.conversion
-        rows.append(
-            {
-                "panel_id": recorded.panel_id,
-                "kind": statement.kind,
-                "valid_from": statement.valid_from,
-                "constants_id": recorded.constants_id,
-                "carried_from": statement.carried_from,
-                "source_path": statement.source_path,
-                "comment": statement.comment,
-                "nonfinite_allowed": statement.nonfinite_allowed,
-                "conversion": None if conversion is None else msgspec.json.encode(conversion).decode(),
-                "latest_start": latest_starts[line],
-                "odd_allowed": statement.odd_allowed or None,
-                "same_as": statement.same_as,
-                "pattern_allowed": statement.pattern_allowed or None,
-            }
-        )
-    return rows
 
 
 def record_gap(

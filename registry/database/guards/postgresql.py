@@ -137,7 +137,11 @@ def _build_triggers_on(table: sa.Table) -> Iterator[Trigger]:
 
 def _body(*lines: str, declare: str = "") -> str:
     """Return a function's body, in which ``[name]`` becomes a table of the schema."""
-    text = "\n".join([declare, "BEGIN", *(f"    {line}" for line in lines), "END "])
+    return translate("\n".join([declare, "BEGIN", *(f"    {line}" for line in lines), "END "]))
+
+
+def translate(text: str) -> str:
+    """Return the text of rules with the schema of each table."""
     return re.sub(r"\[(\w+)\]", rf"{SCHEMA}.\1", text)
 
 

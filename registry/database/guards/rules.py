@@ -47,6 +47,17 @@ _EARLIER_INSTANT = "NEW.recorded_at < (SELECT recorded_at FROM [revision] ORDER 
 _OTHER_LATEST_START = """NEW.latest_start IS DISTINCT FROM greatest(NEW.valid_from, coalesce((
       SELECT v.latest_start FROM [version] v WHERE v.panel_id = NEW.panel_id AND v.kind = NEW.kind
       ORDER BY v.recorded_in DESC, v.latest_start DESC LIMIT 1), NEW.valid_from))"""
+# The same for all rows of the newest revision, each after the one that was inserted before it.
+_OTHER_LATEST_STARTS = f"""(
+      SELECT panel_id, kind, recorded_in, valid_from, latest_start,
+        lag(latest_start) OVER (PARTITION BY panel_id, kind ORDER BY id) AS previous
+      FROM [version] WHERE recorded_in = {NEWEST}
+    ) AS NEW WHERE NEW.latest_start IS DISTINCT FROM greatest(NEW.valid_from, coalesce(NEW.previous, (
+      SELECT v.latest_start FROM [version] v WHERE v.panel_id = NEW.panel_id AND v.kind = NEW.kind
+        AND v.recorded_in < NEW.recorded_in
+      ORDER BY v.recorded_in DESC, v.latest_start DESC LIMIT 1), NEW.valid_from))"""
+
+_LATEST_START_SENTENCE = "latest_start is not the greatest start of the panel and kind"
 
 _RULES_OF_ONE_TABLE = {
     "registry": (Rule("EXISTS (SELECT 1 FROM [registry])", "a database holds one registry"),),
@@ -82,7 +93,7 @@ _RULES_OF_ONE_TABLE = {
             "seal is not that of the revision",
         ),
     ),
-    "version": (Rule(_OTHER_LATEST_START, "latest_start is not the greatest start of the panel and kind"),),
+    "version": (Rule(_OTHER_LATEST_START, _LATEST_START_SENTENCE),),
     "closure": (
         Rule(
             "NEW.number <> (SELECT coalesce(max(number), 0) + 1 FROM [closure])",
@@ -116,6 +127,25 @@ def list_insert_rules(table: sa.Table) -> list[Rule]:
         *_list_reference_rules(table),
         *_RULES_OF_ONE_TABLE.get(table.name, ()),
     ]
+
+
+def list_batch_rules(table: sa.Table) -> list[Rule]:
+    """Return the rules for rows that were inserted at once and are there: each asks one of them, which is named NEW.
+
+    With those of `list_batch_queries` they refuse what `list_insert_rules` refuse.
+    """
+    own = [
+        Rule(f"NEW.{column.name} >= NEW.id", f"{column.name} refers to no {table.name}")
+        for column in table.c
+        for reference in column.foreign_keys
+        if reference.column.table is table
+    ]
+    return [*_list_recording_rules(table), *_list_parent_rules(table), *_list_reference_rules(table), *own]
+
+
+def list_batch_queries(table: sa.Table) -> list[Rule]:
+    """Return the rules for rows that were inserted at once which compare them: each finds the wrong ones FROM them."""
+    return [Rule(_OTHER_LATEST_STARTS, _LATEST_START_SENTENCE)] if table is schema.version else []
 
 
 def _list_recording_rules(table: sa.Table) -> Iterator[Rule]:

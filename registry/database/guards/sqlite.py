@@ -40,7 +40,7 @@ def build_guards() -> tuple[Guard, ...]:
         _build_trigger(table, event, rules)
         for table in list_tables()
         for event, rules in (
-            ("insert", [*_list_type_rules(table), *list_insert_rules(table), *_list_key_rules(table)]),
+            ("insert", [*list_type_rules(table), *list_insert_rules(table), *_list_key_rules(table)]),
             ("update", _list_update_rules(table)),
             ("delete", [Rule("", "DELETE is refused")]),
         )
@@ -71,17 +71,23 @@ def _build_closed_trigger(table: sa.Table, event: str) -> Guard:
 
 def _guard(table: sa.Table, event: str, body: str, suffix: str = "") -> Guard:
     name = f"{table.name}_{suffix or event}"
-    for common, ours in _DIALECT.items():
-        body = body.replace(common, ours)
-    text = f"CREATE TRIGGER {name} BEFORE {event.upper()} ON {table.name} {body}"
+    text = f"CREATE TRIGGER {name} BEFORE {event.upper()} ON {table.name} {translate(body)}"
     return Guard(name, table.name, (text,))
+
+
+def translate(text: str) -> str:
+    """Return the text of rules as SQLite reads it."""
+    for common, ours in _DIALECT.items():
+        text = text.replace(common, ours)
+    return text
 
 
 def _raise(table: sa.Table, rule: Rule) -> str:
     return f"RAISE(ABORT, 'append-only: {table.name}: {rule.sentence}')"
 
 
-def _list_type_rules(table: sa.Table) -> list[Rule]:
+def list_type_rules(table: sa.Table) -> list[Rule]:
+    """Return the rules for the types of values: SQLite keeps any value in any column."""
     return [Rule(_build_type_condition(column), f"{column.name} is of another type") for column in table.c]
 
 
