@@ -107,7 +107,7 @@ def open_regular(path: Path) -> BufferedReader:
     """Open a file to read, but no pipe, device or folder, which could block or have no end; raise OSError."""
     if "\0" in str(path):  # the system has no such name, and Python would raise a ValueError
         raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), str(path))
-    mode = path.stat().st_mode
+    mode = os.stat(path).st_mode  # noqa: PTH116 - hundreds of thousands of small files are read
     if stat.S_ISDIR(mode):
         raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
     if not stat.S_ISREG(mode):
@@ -242,8 +242,7 @@ def atomic_write(
     `durable` the former file may be back after a power cut; where it is not `synced` it may be empty then. It is
     named `stem`, if that is given.
     """
-    temporary = target.parent / (stem or f"{TEMPORARY_PREFIX}{os.urandom(8).hex()}")
-    os.close(os.open(temporary, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o666))
+    temporary = create_temporary(target, stem)
     try:
         yield temporary
         if synced:
@@ -255,6 +254,13 @@ def atomic_write(
         raise
     if durable:
         sync_folder(target.parent)
+
+
+def create_temporary(target: Path, stem: str | None = None) -> Path:
+    """Make an empty file in the target's folder, named `stem` if that is given, and return its path."""
+    temporary = target.parent / (stem or f"{TEMPORARY_PREFIX}{os.urandom(8).hex()}")
+    os.close(os.open(temporary, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o666))
+    return temporary
 
 
 def make_read_only(path: Path) -> None:

@@ -127,6 +127,12 @@ class ContentStore:
                 database=registry_id,
             )
 
+    @contextmanager
+    def gather_objects(self) -> Iterator[Self]:
+        """Yield this store, where objects that are added get their names together, at the latest at the end."""
+        with self.storage.gather_objects() as storage:
+            yield type(self)(storage)
+
     def add_object(self, source: Path | Source, sha256: str, blake3: str | None = None) -> bool:
         """Store a copy of `source`, whose checksum is known; return whether it was new or replaced a damaged one.
 

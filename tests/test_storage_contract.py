@@ -254,3 +254,60 @@ class _Bytes:
 
     def open(self) -> io.BytesIO:
         return io.BytesIO(self._content)
+
+
+def test_objects_that_are_gathered_are_there_at_the_end(storage: Storage) -> None:
+    contents = [bytes([number]) * 7 for number in range(3)]
+    store = ContentStore(storage)
+    with store.gather_objects() as gathering, ThreadPoolExecutor(2) as pool:
+        assert all(pool.map(lambda content: _add_bytes(gathering, content), contents))
+    for content in contents:
+        assert store.read(hashlib.sha256(content).hexdigest(), 7) == content
+    assert len(store.list_files()) == len(contents)
+
+
+def _add_bytes(store: ContentStore, content: bytes) -> bool:
+    return store.add_object(_Bytes(content), hashlib.sha256(content).hexdigest())
+
+
+class _Bytes:
+    name = "bytes"
+
+    def __init__(self, content: bytes) -> None:
+        self._content = content
+
+    def open(self) -> io.BytesIO:
+        return io.BytesIO(self._content)
+
+
+def test_gathered_files_have_no_name_before_they_are_on_the_disk_and_are_removed_on_an_error(
+    tmp_path: Path,
+) -> None:
+    store = ContentStore(Folder(tmp_path))
+    store.create_folders()
+    with pytest.raises(KeyboardInterrupt):
+        _add_and_interrupt(store, tmp_path)
+    assert not list(tmp_path.glob("objects/*/*"))
+
+
+def _add_and_interrupt(store: ContentStore, folder: Path) -> None:
+    with store.gather_objects() as gathering:
+        assert _add_bytes(gathering, b"one")
+        (waiting,) = folder.glob("objects/*/*")
+        assert waiting.name.startswith(".arriving-")
+        assert waiting.read_bytes() == b"one"
+        raise KeyboardInterrupt
+
+
+def test_a_disk_that_fails_when_gathered_files_get_their_names_is_an_error_of_the_store(
+    tmp_path: Path,
+) -> None:
+    store = ContentStore(Folder(tmp_path))
+    store.create_folders()
+    with (
+        assert_refused(UnavailableError, "cannot be written"),
+        store.gather_objects() as gathering,
+    ):
+        _add_bytes(gathering, b"one")
+        (waiting,) = tmp_path.glob("objects/*/*")
+        waiting.unlink()

@@ -26,6 +26,7 @@ from registry.database.pages import can_copy_pages, check_pages, copy_pages
 from registry.database.seals import find_head, read_seal
 from registry.database.transfer import copy_rows, select_all_rows
 from registry.errors import ConflictError
+from registry.files import TEMPORARY_PREFIX
 from registry.heads import Head
 from registry.left_out_notes import KEY as LEFT_OUT
 from registry.lookup.revisions import read_newest_revision
@@ -44,6 +45,13 @@ class WrittenDatabase(NamedTuple):
     rows: dict[str, int]
     notes: list[str]
     checked: int | None
+
+
+class PresentFiles(NamedTuple):
+    """The number of stored files in the folder of a backup, and the temporary ones beside them."""
+
+    objects: int
+    leftovers: list[Path]
 
 
 def write_database(
@@ -94,6 +102,7 @@ def copy_files(
     connection: sa.Connection,
     source: ContentStore,
     folder: Path,
+    present: PresentFiles,
     checked: int | None,
     progress: Progress,
     *,
@@ -106,19 +115,20 @@ def copy_files(
     new = StoredFiles.in_transaction(connection, checked + 1)
     total, added = every.count(), new.count()
     is_whole = not any((folder / name).exists() for name in (INCOMPLETE, LEFT_OUT))
-    if not is_whole or _count_objects(folder) < total - added:
+    if not is_whole or present.objects < total - added:
         return copy_objects(every, source, target, progress)
     return copy_objects(new, source, target, progress) + CopiedFiles(already_present=total - added)
 
 
-def _count_objects(folder: Path) -> int:
-    """Return how many objects there are; no file is looked at."""
-    count = 0
+def list_present_files(folder: Path) -> PresentFiles:
+    """Return the files below ``objects``: their names are read once, and no file is looked at."""
+    objects, leftovers = 0, []
     for child in (folder / "objects").iterdir():
         if child.is_dir():
-            with os.scandir(child) as entries:
-                count += sum(entry.name.endswith(".npy") for entry in entries)
-    return count
+            names = os.listdir(child)  # noqa: PTH208 - hundreds of thousands
+            objects += sum([name.endswith(".npy") for name in names])
+            leftovers += [child / name for name in names if name.startswith(TEMPORARY_PREFIX)]
+    return PresentFiles(objects, leftovers)
 
 
 def _refuse_newer_backup(source: sa.Connection, former: BackupDescription | None, head: Head) -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import time
+from collections.abc import Iterable
 from contextlib import ExitStack, suppress
 from pathlib import Path
 
@@ -19,7 +20,7 @@ from registry import instants, schema
 from registry.api.arguments import check_arguments
 from registry.api.attempts import note_backup, note_restoration
 from registry.api.backend import Backend
-from registry.api.backup_contents import copy_files, write_database
+from registry.api.backup_contents import copy_files, list_present_files, write_database
 from registry.api.backup_descriptions import FILE_NAME, BackupDescription, read_description
 from registry.api.history_checks import check_history
 from registry.api.objects import StoredFiles, copy_objects, summarise_copy
@@ -68,6 +69,7 @@ def back_up(backend: Backend, folder: Path, progress: Progress, *, verify: bool)
     at, witness = instants.now(), StoreWitness(backend, None)
     with translate_os_errors("written", folder), ExitStack() as stack:
         former = _prepare_folder(folder, backend)
+        present = list_present_files(folder)
         file = folder / f"registry-{''.join(char for char in str(at) if char.isalnum())}.sqlite"
         note_backup(folder, lambda: read_description(folder).database, file.name)
         claim = stack.enter_context(claim_output(folder, FILE_NAME))
@@ -76,7 +78,7 @@ def back_up(backend: Backend, folder: Path, progress: Progress, *, verify: bool)
             written = write_database(backend, hidden, former, witness, progress, verify=verify)
             with read_immutable_file(hidden) as connection:
                 files = copy_files(
-                    connection, backend.store, folder, written.checked, progress, verify=verify
+                    connection, backend.store, folder, present, written.checked, progress, verify=verify
                 )
             make_read_only(hidden)
         description = BackupDescription(
@@ -97,7 +99,7 @@ def back_up(backend: Backend, folder: Path, progress: Progress, *, verify: bool)
             hidden.write_bytes(msgspec.json.format(msgspec.json.encode(description), indent=2) + b"\n")
         if former is not None:
             (folder / former.database).unlink(missing_ok=True)
-        _remove_leftovers(claim, file)
+        _remove_leftovers(claim, file, present.leftovers)
     return summarise_copy(
         f"the backup in {str(folder)!r} of revision {written.head.number}",
         description.registry,
@@ -142,16 +144,18 @@ def _is_leftover(path: Path) -> bool:
     )
 
 
-def _remove_leftovers(claim: OutputClaim, kept: Path) -> None:
+def _remove_leftovers(claim: OutputClaim, kept: Path, former: Iterable[Path]) -> None:
     """Remove the files of interrupted backups: at once where no other one is at work, else after a day."""
     is_sole = claim.is_sole()
-    for pattern in ("registry-*.sqlite", f"{TEMPORARY_PREFIX}*", f"objects/*/{TEMPORARY_PREFIX}*"):
-        for path in claim.folder.glob(pattern):
-            if path == kept or path.name.startswith(claim.stem):
-                continue
-            with suppress(FileNotFoundError):
-                if is_sole or time.time() - path.stat().st_mtime > STALE_AFTER_SECONDS:
-                    path.unlink()
+    leftovers = [*former]
+    for pattern in ("registry-*.sqlite", f"{TEMPORARY_PREFIX}*"):
+        leftovers += claim.folder.glob(pattern)
+    for path in leftovers:
+        if path == kept or path.name.startswith(claim.stem):
+            continue
+        with suppress(FileNotFoundError):
+            if is_sole or time.time() - path.stat().st_mtime > STALE_AFTER_SECONDS:
+                path.unlink()
 
 
 @check_arguments

@@ -114,17 +114,18 @@ def copy_objects(
         Read the files that the target has already, and replace those that are damaged. Without it a file of
         the right name and size is not read again.
     """
-
-    def copy(file: tuple[str, int]) -> bool | _Problem:
-        return _copy_object(source, target, *file, verify=verify)
-
     total = files.count()
     problems: dict[str, _Problem] = {}
     counts = {True: 0, False: 0}
     with (
         progress("copying files", total) if total else no_progress("", 0) as advance,
+        target.gather_objects() as gathering,
         WorkerPool(max(source.threads, target.threads)) as pool,
     ):
+
+        def copy(file: tuple[str, int]) -> bool | _Problem:
+            return _copy_object(source, gathering, *file, verify=verify)
+
         for batch in files.read_batches():
             for (sha256, _), result in zip(batch, pool.map(copy, batch), strict=True):
                 advance()

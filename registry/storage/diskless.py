@@ -63,6 +63,10 @@ class Diskless:
         """Return False: a write that was killed leaves nothing."""
         return False
 
+    def gather_objects(self) -> AbstractContextManager[Self]:
+        """Return this storage: each object gets its name by itself."""
+        return nullcontext(self)
+
     def list_names(self) -> list[str]:
         """Return the names at the top."""
         raise NotImplementedError

@@ -25,6 +25,7 @@ from registry.files import (
     translate_os_errors,
 )
 from registry.permissions import adopt_mode, describe_owner, may
+from registry.storage.arrivals import Arrivals
 from registry.storage.folder_locks import lock_folder
 from registry.storage.interface import ANY, Condition, Document, Entry, OpenObject, Source, Unchanged
 from registry.storage.output_claims import OutputClaim, claim_output, has_claims
@@ -40,8 +41,9 @@ class Folder:
 
     requests = 1  # the next one is read ahead; a disk has the others no sooner
 
-    def __init__(self, root: Path) -> None:
+    def __init__(self, root: Path, arrivals: Arrivals | None = None) -> None:
         self.root = root
+        self._arrivals = arrivals
 
     @property
     def place(self) -> str:
@@ -170,16 +172,30 @@ class Folder:
     ) -> None:
         """Store a verified copy, synced before it gets its name; see `Storage`."""
         target = self.root / key
-        if not target.parent.exists():
-            target.parent.mkdir(exist_ok=True)
-            sync_folder(target.parent.parent)
-        adopt_mode(target.parent, target.parent.parent)
+        arrivals = self._arrivals
+        if arrivals is None:
+            _prepare_folder(target.parent)
+        elif target.parent not in arrivals.folders:
+            _prepare_folder(target.parent)
+            arrivals.folders.add(target.parent)
         name = None if stem is None else f"{stem}{target.stem[:16]}"
-        with atomic_write(target, stem=name) as temporary:
+        write = atomic_write if arrivals is None else arrivals.write
+        with write(target, stem=name) as temporary:
             with source.open() as file, temporary.open("wb") as copy:
                 if copy_and_hash(file, copy.write, digest) != expected:
                     raise other_source_error(source.name)
             temporary.chmod(0o444)
+
+    @contextmanager
+    def gather_objects(self) -> Iterator[Folder]:
+        """Yield this folder, whose objects get their names together: each would wait for the disk twice."""
+        arrivals = Arrivals()
+        try:
+            yield Folder(self.root, arrivals)
+            with self.translate_errors("written"):
+                arrivals.settle()
+        finally:
+            arrivals.discard()
 
     def renew(self, key: str) -> bool:
         """Date an object now."""
@@ -227,6 +243,14 @@ class Folder:
     def sign_url(self, key: str, seconds: int) -> str | None:  # noqa: ARG002 - a disk has no URLs
         """Return None."""
         return None
+
+
+def _prepare_folder(folder: Path) -> None:
+    """Make a folder of objects, unless it is there, and let those write in it who share the store."""
+    if not folder.exists():
+        folder.mkdir(exist_ok=True)
+        sync_folder(folder.parent)
+    adopt_mode(folder, folder.parent)
 
 
 def _walk(folder: str, key: str) -> Iterator[str]:

@@ -159,6 +159,12 @@ class Storage(Protocol):
             The source has other bytes.
         """
 
+    def gather_objects(self) -> AbstractContextManager[Storage]:
+        """Yield this storage, where objects that are put may wait for each other to get their names.
+
+        All have them at the end, or none that waits gets one where an error ends it.
+        """
+
     def renew(self, key: str) -> bool:
         """Date an object now, if that can be done without storing it again; return whether it can."""
 
