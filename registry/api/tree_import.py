@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import ExitStack
+from functools import cache
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import sqlalchemy as sa
 from msgspec.structs import asdict
@@ -23,6 +24,7 @@ from registry.identifiers import format_count
 from registry.importers.left_out import list_left_out
 from registry.importers.legacy_tree import Hazard, LegacyTree, escape_name
 from registry.importers.panel_folders import CheckedTree, check_tree
+from registry.lookup.file_uses import Module
 from registry.lookup.revisions import require_comment
 from registry.parallel import Advance, Progress
 from registry.records import CheckedConstants, ImportOutcome, OpenStart, SkippedEntry
@@ -174,22 +176,29 @@ def _build_statements(maps: TreeMaps, comment: str | None, advance: Advance) -> 
     """Yield a version for every entry and every kind in its folder."""
     checked, comparison = maps.checked, maps.comparison
     root = _escape_root(checked.tree)
+
+    @cache
+    def list_values(module: Module, folder: Path) -> list[tuple[Any, ...]]:
+        """Return the kind, the constants and what follows the comment of each statement: many links share them."""
+        shared = checked.folders[folder]
+        return [
+            (
+                constants.kind,
+                constants.sha256,
+                False,  # nothing that is not finite is allowed
+                None,  # nothing is carried
+                shared.conversions.get(constants.kind),
+                constants.is_odd,
+                comparison.same_as.get((module, constants.sha256)),
+                (module, constants.sha256) in comparison.patterns_allowed,
+            )
+            for constants in shared.constants
+        ]
+
     for index, entry in enumerate(checked.tree.entries, start=1):
         path = f"{root}/{escape_undecodable(entry.name)}"
-        for constants in checked.get_constants(entry):
-            key = maps.find_key(entry, constants)
-            yield VersionStatement(
-                entry.panel,
-                constants.kind,
-                entry.valid_from,
-                constants.sha256,
-                path,
-                comment,
-                conversion=checked.get_conversion(entry, constants.kind),
-                odd_allowed=constants.is_odd,
-                same_as=comparison.same_as.get(key),
-                pattern_allowed=key in comparison.patterns_allowed,
-            )
+        for kind, sha256, *others in list_values(maps.find_module(entry), entry.folder):
+            yield VersionStatement(entry.panel, kind, entry.valid_from, sha256, path, comment, *others)
         for kind in checked.gaps.get(entry.name, ()):
             why = comment or f"{escape_undecodable(entry.name)}: nothing follows"
             yield VersionStatement(entry.panel, kind, entry.valid_from, None, path, why)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Mapping
+from functools import cache
+from pathlib import Path
 
 import sqlalchemy as sa
 
@@ -40,13 +42,14 @@ class TreeMaps:
         self._compared_as_of = read_newest_revision(connection)
         self._entries = {(entry.panel, entry.valid_from): entry for entry in checked.tree.entries}
         self._new: set[ConstantsKey] = set()
+        self._build_module = cache(build_module)
         unnamed = {entry.panel for entry in checked.tree.entries if entry.m_number is None}
         self._known = read_known_aliases(connection, self._compared_as_of, unnamed) if unnamed else {}
 
     def add_new(self, statements: Iterable[VersionStatement]) -> None:
         """Add statements that are not recorded yet; what is recorded already is not compared."""
         for statement in statements:
-            module = self._find_module(self._entries[statement.panel, statement.valid_from])
+            module = self.find_module(self._entries[statement.panel, statement.valid_from])
             self._new.add((module, statement.constants or ""))
 
     def add_unrecorded(self, live: Mapping[VersionKey, Version]) -> list[int]:
@@ -73,23 +76,29 @@ class TreeMaps:
 
     def _compare(self, connection: sa.Connection, superseded: Collection[int]) -> None:
         stated: dict[ConstantsKey, StatedConstants] = {}
+        seen: set[tuple[Module, Path]] = set()
         for entry in self.checked.tree.entries:
+            source = self.find_module(entry), entry.folder
+            if source in seen:
+                continue
+            seen.add(source)
             for constants in self.checked.get_constants(entry):
-                key = self.find_key(entry, constants)
+                key = source[0], constants.sha256
                 if key in self._new and key not in stated:
                     stated[key] = StatedConstants(key[0], constants, entry.name)
         self.comparison = compare_sensors(connection, list(stated.values()), self._allowances, superseded)
 
     def find_key(self, entry: Entry, constants: CheckedConstants) -> ConstantsKey:
         """Return the module of an entry, and the checksum of constants behind it."""
-        return self._find_module(entry), constants.sha256
+        return self.find_module(entry), constants.sha256
 
-    def _find_module(self, entry: Entry) -> Module:
+    def find_module(self, entry: Entry) -> Module:
+        """Return the module that has the panel from the start of an entry on."""
         m_number = entry.m_number
         if m_number is None and entry.panel in self._known:
             borne = self._known[entry.panel].at(entry.valid_from)
             m_number = borne.m_number if borne else None
-        return build_module(entry.panel, m_number)
+        return self._build_module(entry.panel, m_number)
 
     def _list_hazards(self) -> Iterator[Hazard]:
         for entry in self.checked.tree.entries:

@@ -14,7 +14,7 @@ from registry.detectors.jungfrau import JUNGFRAU
 from registry.errors import ConflictError, Remedy
 from registry.importers.legacy_tree import LegacyTree, escape_name
 from registry.instants import BEGINNING
-from registry.lookup.starts import sources_near_starts
+from registry.lookup.starts import find_panels_with_versions, sources_near_starts
 from registry.lookup.timezones import read_timezone
 from registry.timezones import find_recorded_zone
 
@@ -55,10 +55,12 @@ def refuse_other_timezone(connection: sa.Connection, tree: LegacyTree) -> None:
     """
     if not tree.has_local_times:
         return
+    known = find_panels_with_versions(connection, {entry.panel for entry in tree.entries})
+    required = JUNGFRAU.required_kinds
     names = {
-        (entry.panel, tree.kinds.get(entry.name, JUNGFRAU.required_kinds)[0], entry.valid_from): entry.name
+        (entry.panel, tree.kinds.get(entry.name, required)[0], entry.valid_from): entry.name
         for entry in tree.entries
-        if entry.valid_from != BEGINNING
+        if entry.panel in known and entry.valid_from != BEGINNING
     }
     other: dict[str, str] = {}
     for key, start, path in sources_near_starts(connection, list(names), _LARGEST_ZONE_DIFFERENCE):

@@ -15,7 +15,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import tzinfo
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 
 from registry.detectors import DETECTOR_TYPES, DetectorType
@@ -95,6 +95,8 @@ class LegacyTree:
     def exclude(self, hazards: Iterable[Hazard]) -> None:
         """Add hazards, and exclude their entries."""
         new = list(hazards)
+        if not new:
+            return
         names = {hazard.name for hazard in new}
         self.hazards += new
         self.excluded += [entry for entry in self.entries if entry.name in names]
@@ -160,24 +162,36 @@ class _Reader:
         self._any_time = any_time
         self._read_id = cache(lambda text: JUNGFRAU.panel_id_format.read(text).text)
         self._parse_id = cache(lambda text: JUNGFRAU.panel_id_format.parse(text).text)
-        self._resolve_target = cache(lambda text: _resolve_folder(root, Path(text), is_link=True))
+        self._refuse_other_types = cache(_refuse_other_types)
+        self._parse_stamp = cache(lambda text: parse_stamp(text, timezone))
+        self._refuse_unlikely = cache(
+            lambda start: refuse_unlikely(start, "a start of validity", any_time=any_time)
+        )
+        self._resolve_target = cache(partial(_resolve_target, root))
         self._root = root
         self._first_names: dict[tuple[str, Instant], str] = {}
         self._duplicates: dict[tuple[str, Instant], list[str]] = defaultdict(list)
 
     def read_entry(self, item: os.DirEntry[str], parts: re.Match[str]) -> Entry:
         """Return the entry of a name in three or four parts; a `RequestError` if it cannot be imported."""
-        _refuse_other_types(item.name)
-        valid_from = BEGINNING if parts["stamp"] is None else parse_stamp(parts["stamp"], self._timezone)
-        self._note_duplicate((self._read_id(parts["panel"]), valid_from), item.name)
-        refuse_unlikely(valid_from, "a start of validity", any_time=self._any_time)
-        panel = self._parse_id(parts["panel"])
-        _refuse_stamp_for_serial_number(parts, self._timezone)
+        name = item.name
+        text, stamp = parts.groups()
+        if stamp is None or "-" in stamp:
+            _refuse_other_types(name)
+        else:
+            self._refuse_other_types(text)
+            _refuse_id_of_other_type(name)
+        valid_from = BEGINNING if stamp is None else self._parse_stamp(stamp)
+        self._note_duplicate((self._read_id(text), valid_from), name)
+        self._refuse_unlikely(valid_from)
+        panel = self._parse_id(text)
+        if stamp is None:
+            _refuse_stamp_for_serial_number(parts, self._timezone)
         if not item.is_symlink():
-            return Entry(item.name, panel, valid_from, None, _resolve_folder(self._root, Path(item.name)))
-        folder = self._resolve_target(os.readlink(item.path))  # noqa: PTH115 - a Path takes longer than the link
-        m_number = parse_m_number(folder.name) if is_m_number(folder.name) else None
-        return Entry(item.name, panel, valid_from, m_number, folder)
+            return Entry(name, panel, valid_from, None, _resolve_folder(self._root, Path(name)))
+        target = os.readlink(item.path)  # noqa: PTH115 - a Path takes longer than the link
+        folder, m_number = self._resolve_target(target)
+        return Entry(name, panel, valid_from, m_number, folder)
 
     def read_start(self, name: str) -> tuple[str | None, Instant | None]:
         """Return the panel Id, in its canonical form, and the start in a name, each None where it cannot be read."""
@@ -203,6 +217,8 @@ class _Reader:
 
     def find_duplicates(self) -> Iterator[Hazard]:
         """Return a hazard for every entry that shares panel and start with another."""
+        if not self._duplicates:
+            return
         for panel_and_start, first in self._first_names.items():
             names = [first, *self._duplicates.get(panel_and_start, ())]
             for name in names if len(names) > 1 else ():
@@ -213,9 +229,13 @@ class _Reader:
 def _refuse_other_types(name: str) -> None:
     """Refuse a name that starts with the Id of a panel of another type: this scheme of links is Jungfrau's."""
     fields = name.split("-")
+    for count in range(1, len(fields) + 1):
+        _refuse_id_of_other_type("-".join(fields[:count]))
+
+
+def _refuse_id_of_other_type(start: str) -> None:
     for known in DETECTOR_TYPES.values():
-        starts = ("-".join(fields[:count]) for count in range(1, len(fields) + 1))
-        if known is not JUNGFRAU and any(_is_panel_id(start, known) for start in starts):
+        if known is not JUNGFRAU and _is_panel_id(start, known):
             raise IdentifierError(
                 f"it names a panel of {known.name}; only {JUNGFRAU.name} panels are linked like this, versions of"
                 " the others are added one by one"
@@ -249,6 +269,12 @@ def parse_stamp(text: str, timezone: tzinfo) -> Instant:
         counted = f" ({format_count(len(text), 'digit')})" if text.isascii() and text.isdecimal() else ""
         raise InstantError(f"the stamp {quote(text)}{counted} is not of 14 digits (YYYYMMDDHHMMSS)")
     return parse_instant(text, timezone)
+
+
+def _resolve_target(root: Path, target: str) -> tuple[Path, str | None]:
+    """Return the folder to which a link leads, and its M-number; see `_resolve_folder`."""
+    folder = _resolve_folder(root, Path(target), is_link=True)
+    return folder, parse_m_number(folder.name) if is_m_number(folder.name) else None
 
 
 def _resolve_folder(root: Path, relative: Path, *, is_link: bool = False) -> Path:

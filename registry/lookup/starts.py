@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from functools import cache
 from typing import Any, NamedTuple
 
@@ -11,6 +11,7 @@ import sqlalchemy as sa
 from registry import schema
 from registry.database.planner import hint_live_index
 from registry.instants import Instant
+from registry.lookup.value_lists import is_listed
 from registry.lookup.values_table import values_table, values_table_parameters, values_table_template
 
 _PIECE_SIZE = 250  # with more at once PostgreSQL expects that reading a whole table pays
@@ -42,6 +43,14 @@ def versions_at_starts(connection: sa.Connection, starts: Sequence[Start]) -> di
             key = row.identifier, row.kind, Instant(row.start)
             valid[key] = ValidVersion(row.id, Instant(row.valid_from), row.sha256, row.source_path)
     return valid
+
+
+def find_panels_with_versions(connection: sa.Connection, panels: Iterable[str]) -> set[str]:
+    """Return those of the panels that have a version, or had one."""
+    panel, version = schema.panel, schema.version
+    any_version = sa.exists().where(version.c.panel_id == panel.c.id)
+    query = sa.select(panel.c.identifier).where(is_listed(panel.c.identifier, panels), any_version)
+    return set(connection.execute(query).scalars())
 
 
 def sources_near_starts(

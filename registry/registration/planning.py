@@ -61,6 +61,10 @@ class RecordedStart:
     versions: Sequence[sa.Row[Any]] = ()
 
 
+NOT_RECORDED = RecordedStart(0, None, BEGINNING)
+"""Of a panel that is not recorded."""
+
+
 @dataclass(slots=True)
 class Plan:
     """The consequences of some statements of a batch, and what is recorded for their keys."""
@@ -71,10 +75,12 @@ class Plan:
     superseded: list[int] = field(default_factory=list)
     conflicts: dict[VersionStatement, str] = field(default_factory=dict)
 
-    def add(self, statement: VersionStatement, *, supersede: bool) -> None:
-        """Plan one statement: new, unchanged, or a conflict."""
-        recorded = self.recorded.get(statement.key)
-        earlier = recorded.versions if recorded else ()
+    def add(self, statement: VersionStatement, recorded: RecordedStart | None, *, supersede: bool) -> None:
+        """Plan one statement beside what is recorded for its key: new, unchanged, or a conflict."""
+        if recorded is None or not recorded.versions:
+            self.new.append(statement)
+            return
+        earlier = recorded.versions
         live = next((row for row in earlier if row.withdrawn_in is None), None)
         same = next((row for row in earlier if row.sha256 == statement.constants), None)
         if live is not None and live.sha256 == statement.constants:
@@ -125,7 +131,7 @@ def plan_pieces(
 ) -> Iterator[Plan]:
     """Plan a batch piece by piece; of the whole only its keys and the checksums of their constants are kept.
 
-    What is recorded is read as each piece is selection for, so the pieces before it may be recorded by then.
+    What is recorded is read as each piece is asked for, so the pieces before it may be recorded by then.
     """
     stated: dict[VersionKey, str | None] = {}
     first_starts = _FirstStarts()
@@ -133,41 +139,42 @@ def plan_pieces(
     while piece := list(islice(remaining, _PIECE_SIZE)):
         plan = Plan(_find_recorded(connection, piece, new_panels, first_starts))
         for statement in piece:
-            if statement.key not in stated:
-                stated[statement.key] = statement.constants
-                plan.add(statement, supersede=supersede)
-            elif stated[statement.key] != statement.constants:
+            key, constants = statement.key, statement.constants
+            if key not in stated:
+                stated[key] = constants
+                plan.add(statement, plan.recorded.get(key), supersede=supersede)
+            elif stated[key] != constants:
                 plan.conflicts[statement] = f"{_describe(statement)} is stated twice, with other contents"
         yield plan
 
 
 class _FirstStarts:
-    """Panels and kinds without any version, and the constants that were looked up: nothing has to be selection again.
+    """Panels and kinds without any version, and the constants that were looked up: nothing has to be asked again.
 
     What the batch itself records of them is known to it.
     """
 
     def __init__(self) -> None:
-        self._panels: dict[
-            tuple[str, str], int | None
-        ] = {}  # by panel and kind; None for one that is not recorded
+        # By panel and kind; None for a panel that is not recorded.
+        self._panels: dict[tuple[str, str], int | None] = {}
         self._constants: dict[str | None, int | None] = {None: None}
         self._starts: dict[tuple[str, str, str | None], RecordedStart] = {}
 
-    def covers(self, statement: VersionStatement) -> bool:
-        """Tell whether it is known that nothing is recorded for the statement's panel and kind."""
-        line = statement.panel, statement.kind
-        return line in self._panels and (self._panels[line] is None or statement.constants in self._constants)
-
     def find_start(self, statement: VersionStatement) -> RecordedStart | None:
-        """Return what there is for a statement that it covers: the numbers of its panel and constants."""
+        """Return what there is for a statement, `NOT_RECORDED` for one of a panel that is not recorded.
+
+        None where more may be recorded.
+        """
         key = statement.panel, statement.kind, statement.constants
-        if key not in self._starts:
+        start = self._starts.get(key)
+        if start is None and key[:2] in self._panels:
             panel_id = self._panels[key[:2]]
             if panel_id is None:
-                return None
-            self._starts[key] = RecordedStart(panel_id, self._constants[statement.constants], BEGINNING)
-        return self._starts[key]
+                return NOT_RECORDED
+            if statement.constants in self._constants:
+                start = RecordedStart(panel_id, self._constants[statement.constants], BEGINNING)
+                self._starts[key] = start
+        return start
 
     def learn(self, statement: VersionStatement, rows: Sequence[sa.Row[Any]] | None) -> None:
         """Note what was read for a statement, None where its panel is not recorded."""
@@ -190,9 +197,10 @@ def _find_recorded(
     recorded: dict[VersionKey, RecordedStart] = {}
     unknown: dict[VersionKey, VersionStatement] = {}
     for statement in statements:
-        if not first_starts.covers(statement):
+        start = first_starts.find_start(statement)
+        if start is None:
             unknown.setdefault(statement.key, statement)
-        elif (start := first_starts.find_start(statement)) is not None:
+        elif start is not NOT_RECORDED:
             recorded[statement.key] = start
     for panel_is_new in (False, True):
         selection = [
