@@ -14,7 +14,7 @@ from benchmarks.rows import Row, make_timed_row
 from benchmarks.timing import Task
 from registry import schema
 from registry.database.engine import make_engine, read_transaction
-from registry.database.seal_text import RECORDED_TABLES
+from registry.database.sealed_tables import RECORDED_TABLES
 from registry.lookup.broken_seals import find_broken_seals
 from registry.lookup.sealed_sources import find_recorded, find_withdrawn, read_batches
 from registry.parallel import no_progress

@@ -11,7 +11,7 @@ import sqlalchemy as sa
 from harnesses.edits import EditKind, Statements
 from harnesses.facts import SEALED_TABLES, Facts, Row
 from registry import schema
-from registry.database.seal_text import RECORDED_TABLES
+from registry.database.sealed_tables import RECORDED_TABLES
 from registry.instants import BEGINNING
 
 _MONTH = 30 * 86_400_000_000

@@ -331,15 +331,15 @@ def test_the_help_of_a_verb_imports_its_own_module_alone_and_no_database() -> No
 
 
 @pytest.mark.slow
-def test_a_look_up_on_sqlite_imports_no_other_driver_no_arrays_and_nothing_that_writes(
+def test_a_look_up_on_sqlite_imports_no_sqlalchemy_no_arrays_and_nothing_that_writes(
     sqlite_calreg: Calreg, folders: Path
 ) -> None:
     sqlite_calreg.run("panel", "add", PANEL_A)
     sqlite_calreg.run("version", "add", PANEL_A, folders / "1", "--valid-from", START)
     loaded = list_loaded_modules("validity", PANEL_A, "--at", AT)
-    assert {"sqlalchemy", "sqlite3", "registry.lookup.validity"} <= loaded
-    assert loaded.isdisjoint({"numpy", "alembic", "psycopg", "rich", "platformdirs"})
-    assert loaded.isdisjoint({"sqlalchemy.orm", "sqlalchemy.dialects.postgresql"})
+    assert {"sqlite3", "registry.lookup.validity"} <= loaded
+    assert loaded.isdisjoint({"sqlalchemy", "numpy", "alembic", "psycopg", "rich", "platformdirs"})
+    assert "sqlalchemy" not in list_loaded_modules("validity", PANEL_A, "--at", AT, "--as-of", "2")
     assert loaded.isdisjoint(
         {"registry.api.runs", "registry.api.detectors", "registry.api.panels", "registry.registration.tags"}
     )
@@ -348,15 +348,17 @@ def test_a_look_up_on_sqlite_imports_no_other_driver_no_arrays_and_nothing_that_
 
 
 @pytest.mark.slow
-def test_an_export_of_npy_files_imports_neither_numpy_nor_what_other_formats_need(
+def test_an_export_of_npy_files_imports_neither_numpy_nor_sqlalchemy_nor_what_other_formats_need(
     sqlite_calreg: Calreg, folders: Path, tmp_path: Path
 ) -> None:
     sqlite_calreg.run("panel", "add", PANEL_A)
     sqlite_calreg.run("version", "add", PANEL_A, folders / "1", "--valid-from", START)
     loaded = list_loaded_modules("export", PANEL_A, "--at", AT, "--output", str(tmp_path / "out"))
     assert (tmp_path / "out" / "pixel_gain.npy").exists()
+    assert str(tmp_path / "out") in sqlite_calreg.run("exports").stdout
+    sqlite_calreg.run("verify")
     assert "registry.exporters.npy" in loaded
-    assert loaded.isdisjoint({"numpy", "alembic", "psycopg", "rich", "sqlalchemy.orm", "registry.arrays"})
+    assert loaded.isdisjoint({"sqlalchemy", "numpy", "alembic", "psycopg", "rich", "registry.arrays"})
     assert loaded.isdisjoint(f"registry.exporters.{name}" for name in ("psana", "lcls2", "hdf5"))
     assert loaded.isdisjoint({"registry.api.showing", "registry.api.log_pages", "registry.api.folder_checks"})
 

@@ -12,7 +12,7 @@ import sqlalchemy as sa
 from registry import schema
 from registry.api import Registry
 from registry.authorship import build_signature
-from registry.database import seal_text
+from registry.database import seal_text, sealed_tables
 from registry.database.guards.installation import disable_guards
 from registry.lookup.broken_seals import find_broken_seals
 from registry.lookup.sealed_rows import read_facts
@@ -197,8 +197,8 @@ def test_the_page_names_every_table_and_shows_a_line_as_it_is() -> None:
     tree = ast.parse(read_script())
     constants = ast.Module([node for node in tree.body if isinstance(node, ast.Assign | ast.AugAssign)], [])
     exec(compile(constants, "seals.py", "exec"), names)  # noqa: S102 - the page's own
-    assert {*names["KEYS"], *names["PARTS"]} == set(seal_text.RECORDED_TABLES)
-    assert set(names["EXPORTS"]) == set(seal_text.EXPORT_TABLES)
+    assert {*names["KEYS"], *names["PARTS"]} == set(sealed_tables.RECORDED_TABLES)
+    assert set(names["EXPORTS"]) == set(sealed_tables.EXPORT_TABLES)
     facts = {table.name for table in schema.metadata.sorted_tables if table.info.get("fact")}
     assert set(names["FACTS"]) == facts
     derived = {column.name for table in schema.metadata.sorted_tables for column in table.c if column.info}
@@ -245,8 +245,8 @@ def test_two_rows_have_two_lines(table: str, one: dict[str, Any], other: dict[st
 
 def test_two_tables_have_two_lines() -> None:
     row = {"id": 1, "recorded_in": 1}
-    lines = {seal_text.lines_of(name).encode_mappings([row]) for name in seal_text.RECORDED_TABLES}
-    assert len(lines) == len(seal_text.RECORDED_TABLES)
+    lines = {seal_text.lines_of(name).encode_mappings([row]) for name in sealed_tables.RECORDED_TABLES}
+    assert len(lines) == len(sealed_tables.RECORDED_TABLES)
 
 
 def test_a_line_is_that_of_every_json_encoder() -> None:

@@ -14,7 +14,8 @@ from registry.lookup.log import LogScope, list_revisions
 from registry.lookup.panels import find_known_panels
 from registry.lookup.stored_files import list_files_of_versions, list_stored_files
 from registry.lookup.validity import versions_at
-from registry.lookup.value_lists import format_array, is_listed
+from registry.lookup.value_list_types import format_array
+from registry.lookup.value_lists import is_listed
 from registry.lookup.versions import list_recorded_versions, list_validity_ranges
 from testing.panels import PANEL_A
 from testing.registries import RegistryLocation

@@ -9,15 +9,9 @@ import msgspec
 
 from harnesses.fuzz.target import Target, call_parser, decode_text
 from registry.api.mirror_chain import Page, SealChain, SealedBatch, read_revisions
-from registry.database.seal_text import (
-    RECORDED_TABLES,
-    digest_lines,
-    lines_of,
-    seal_registry,
-    seal_text,
-    write_text,
-)
+from registry.database.seal_text import digest_lines, lines_of, seal_registry, seal_text, write_text
 from registry.database.sealed_lines import parse_lines, parse_numbers, parse_registry
+from registry.database.sealed_tables import RECORDED_TABLES
 from registry.heads import Head
 
 _LINES = [

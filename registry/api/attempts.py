@@ -11,8 +11,6 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-import sqlalchemy as sa
-
 from registry.database.closing import find_closure
 from registry.database.engine import open_engine, write_transaction
 from registry.database.forks import close_connections
@@ -24,6 +22,7 @@ from registry.files import has_content
 from registry.interruptions import note_attempt
 from registry.lookup.stored_files import list_exports_with_file
 from registry.settings import sqlite_file
+from registry.sql import sa
 
 
 def note_export(database: Database, document: Path, content: bytes) -> None:

@@ -12,7 +12,6 @@ from dataclasses import dataclass
 from datetime import datetime, tzinfo
 from typing import Any, Concatenate, NoReturn, ParamSpec, TypeVar
 
-import sqlalchemy as sa
 from msgspec.structs import replace
 
 from registry import instants
@@ -44,6 +43,7 @@ from registry.lookup.timezones import read_timezone
 from registry.parallel import Progress, map_in_threads, no_progress
 from registry.records import CheckedFile, Outcome, Panel
 from registry.settings import Settings, find_timezone_name
+from registry.sql import sa
 from registry.stated_times import WORDS, is_stated_time, parse_stated_time
 from registry.store import ContentStore
 from registry.timezones import find_recorded_zone, find_zone

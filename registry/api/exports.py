@@ -147,8 +147,6 @@ def draft_document(
     backend: Backend, request: ExportRequest, export_format: Format | None, signature: Signature
 ) -> Draft:
     """Return the provenance document without outputs, and what else an export needs."""
-    import sqlalchemy as sa
-
     refuse_no_panels(request.panels)
     reference = backend.read_as_of(request.as_of)
     facts = backend.answer(
@@ -176,8 +174,7 @@ def draft_document(
         software={
             "calreg": signature.software.removeprefix("calreg "),
             "python": platform.python_version(),
-            "numpy": version("numpy"),  # which need not be imported
-            "sqlalchemy": sa.__version__,
+            **{name: version(name) for name in ("numpy", "sqlalchemy")},  # which need not be imported
             **(get_software_versions(export_format) if export_format else {}),
         },
         registry=RegistryReference(

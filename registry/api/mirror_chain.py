@@ -15,8 +15,9 @@ from msgspec.structs import replace
 
 from registry import schema
 from registry.database.mirrored_rows import MirroredRows
-from registry.database.seal_text import RECORDED_TABLES, digest_lines, link_export, seal_text, write_text
+from registry.database.seal_text import digest_lines, link_export, seal_text, write_text
 from registry.database.sealed_lines import Row, encode_text, list_columns, parse_lines, parse_numbers
+from registry.database.sealed_tables import RECORDED_TABLES
 from registry.errors import CorruptionError, SchemaError
 from registry.heads import Head
 from registry.identifiers import quote

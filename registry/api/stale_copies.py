@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import sqlalchemy as sa
-
 from registry.api.backend import Backend
 from registry.database.seals import read_head, read_seal
 from registry.database.store_heads import describe_foreign_head
 from registry.errors import RegistryError
 from registry.heads import Head
 from registry.lookup.revisions import AsOfRef
+from registry.sql import sa
 
 
 class StoreWitness:

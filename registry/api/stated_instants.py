@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import sqlalchemy as sa
-
 from registry import instants
 from registry.api.backend import Backend, InstantLike, Reading
 from registry.database.change import Change
 from registry.instants import BEGINNING, Instant, refuse_unlikely
+from registry.sql import sa
 
 
 @dataclass(frozen=True, slots=True)

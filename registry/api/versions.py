@@ -7,20 +7,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from registry.api.backend import InstantLike, Noun
-from registry.api.stated_instants import state_start
 from registry.api.validity import check_kinds, find_validity
-from registry.api.version_targets import find_target_to_change
-from registry.database.change import Change
 from registry.lookup import versions
 from registry.lookup.revisions import AsOf, require_comment
 from registry.lookup.stored_files import list_verified_files
 from registry.parallel import Progress, no_progress
 from registry.records import DeliveryOutcome, Outcome, StoredFile, Validity, Version, VersionDifference
 from registry.records.record_lists import RecordIterator, RecordList
-from registry.registration.versions import record_gap, withdraw_versions
 
 if TYPE_CHECKING:
     from registry.api.version_arrays import VersionArrays
+    from registry.database.change import Change
 
 
 class Versions(Noun):
@@ -180,6 +177,10 @@ class Versions(Noun):
         RequestError
             A kind is not known; or the start is before 1990 or more than a year ahead, and `any_time` is not set.
         """
+        from registry.api.stated_instants import state_start
+        from registry.api.version_targets import find_target_to_change
+        from registry.registration.versions import record_gap
+
         require_comment(comment, "a gap")
         stated = state_start(self._backend, valid_from, any_time=any_time)
 
@@ -202,6 +203,8 @@ class Versions(Noun):
         ConflictError
             A version was withdrawn before; then none is withdrawn.
         """
+        from registry.registration.versions import withdraw_versions
+
         require_comment(comment, "a withdrawal")
         return self._backend.record_revision(
             lambda change: withdraw_versions(change, (version, *more)), comment, dry_run=dry_run

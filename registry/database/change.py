@@ -5,19 +5,19 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict
-from functools import cache
 from typing import Any
-
-import sqlalchemy as sa
 
 from registry import instants, schema
 from registry.authorship import Signature
 from registry.database import seal_text
 from registry.database.closing import refuse_closed, role_column
 from registry.database.driver_writes import insert_tuples
+from registry.database.kept_statements import keep_text
+from registry.database.seal_text import NAMES_OF_EXPORT_TABLES
 from registry.database.seals import SealDraft, missing_seal_error
 from registry.heads import Head
 from registry.records import SupersededRun
+from registry.sql import sa
 
 Row = dict[str, Any]
 
@@ -69,12 +69,12 @@ class Change:
         # Revisions stay in the order of their times where the clock was set back.
         earliest = instants.BEGINNING if state.recorded_at is None else state.recorded_at
         self.instant = instants.Instant(max(instants.now(), earliest))
+        largest = state._fields.index(_LAST_FIELD) + 1  # of the largest Ids, by table
         self._largest = {
-            name: number or 0
-            for name, number in zip(_TABLES_WITH_IDS, state[-len(_TABLES_WITH_IDS) :], strict=True)
+            name: number or 0 for name, number in zip(state._fields[largest:], state[largest:], strict=True)
         }
         if self._export is not None:  # the fork of a snapshot has links of exports that it lacks
-            self._largest[schema.export.name] = max(self._largest[schema.export.name], self._export[0])
+            self._largest["export"] = max(self._largest["export"], self._export[0])
         self.revision: int | None = None
         self.is_unguarded = False  # guards were lifted, and are not restored
         self.recorded: Counter[str] = Counter()  # rows recorded, by table
@@ -105,7 +105,7 @@ class Change:
                 **asdict(self.signature),
             }
             self.connection.execute(schema.revision.insert(), row)
-            self._draft.add_rows(schema.revision, [row])
+            self._draft.add_rows(schema.revision.name, [row])
         return self.revision
 
     def record(self, table: sa.Table, rows: Sequence[Row]) -> list[int]:
@@ -117,18 +117,23 @@ class Change:
 
     def insert(self, table: sa.Table, rows: Sequence[Row], **shared: int) -> list[int]:
         """Insert rows with the `shared` values; return their Ids, if the table has Ids."""
+        return self.insert_into(table.name, rows, **shared)
+
+    def insert_into(self, table_name: str, rows: Sequence[Row], **shared: int) -> list[int]:
+        """Insert rows as `insert` does into the table of this name."""
         if not rows:
             return []
         complete = [{**row, **shared} for row in rows]
         ids: list[int] = []
-        if "id" in table.c:
-            ids = list(range(self._largest[table.name] + 1, self._largest[table.name] + 1 + len(rows)))
-            self._largest[table.name] = ids[-1]
+        if table_name in self._largest:
+            first = self._largest[table_name] + 1
+            ids = list(range(first, first + len(rows)))
+            self._largest[table_name] = ids[-1]
             for row, number in zip(complete, ids, strict=True):
                 row["id"] = number
-        self.connection.execute(table.insert(), complete)
-        self._draft.add_rows(table, complete)
-        if table is schema.export:
+        self.connection.execute(_insert_into(table_name), complete)
+        self._draft.add_rows(table_name, complete)
+        if table_name == "export":
             (self._recorded_export,) = ids
         return ids
 
@@ -183,7 +188,7 @@ class Change:
         digest = self._draft.export_digest
         link = seal_text.link_export(number, previous, digest)
         self.connection.execute(
-            schema.export_seal.insert(), {"export": number, "digest": digest, "link": link}
+            _insert_into("export_seal"), [{"export": number, "digest": digest, "link": link}]
         )
         self._export = (number, link)
 
@@ -203,14 +208,15 @@ def _read_seals(state: Any, numbers: Sequence[int | None]) -> dict[int, str]:
     return seals | {number: seal for number, seal in read if number and seal is not None}
 
 
-_TABLES_WITH_IDS = {
-    name: table
-    for name, table in schema.metadata.tables.items()
-    if "id" in table.c and table is not schema.registry  # its Id is not a number
-}
+@keep_text(*({"table_name": name} for name in (*NAMES_OF_EXPORT_TABLES, "export_seal")))
+def _insert_into(table_name: str) -> sa.Insert:
+    return schema.metadata.tables[table_name].insert()
 
 
-@cache
+_LAST_FIELD = "closure"
+
+
+@keep_text({"dialect": "sqlite"})
 def _select_state(dialect: str) -> sa.Select[Any]:
     """Return the query with which a change begins: one statement, and so one round trip to a server."""
     revision, closure, registry = schema.revision, schema.closure, schema.registry
@@ -229,10 +235,11 @@ def _select_state(dialect: str) -> sa.Select[Any]:
         sa.select(registry.c.id).scalar_subquery().label("registry"),
         sa.select(registry.c.created_at).scalar_subquery().label("created_at"),
         newest.scalar_subquery().label("recorded_at"),
-        closed.scalar_subquery().label("closure"),
+        closed.scalar_subquery().label(_LAST_FIELD),
         *(
             sa.select(sa.func.max(table.c.id)).scalar_subquery().label(name)
-            for name, table in _TABLES_WITH_IDS.items()
+            for name, table in schema.metadata.tables.items()
+            if "id" in table.c and table is not registry  # its Id is not a number
         ),
     )
 

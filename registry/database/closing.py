@@ -15,14 +15,16 @@ from dataclasses import asdict
 from typing import Any, Literal
 
 import msgspec
-import sqlalchemy as sa
 from msgspec import Struct
 
 from registry import instants, schema
 from registry.authorship import Signature
+from registry.database.driver_connections import use_sqlalchemy
+from registry.database.kept_statements import keep_text
 from registry.errors import ClosedError, CorruptionError, Remedy
 from registry.instants import Instant
 from registry.records import SnapshotPart
+from registry.sql import sa
 
 Reason = Literal["arrival", "departure", "snapshot", "mirror"]
 
@@ -75,17 +77,22 @@ class Closure(Struct, frozen=True):
 
 def find_closure(connection: sa.Connection) -> Closure | None:
     """Return why the database takes no writes, None where it does."""
-    closure = schema.closure
-    return _read_newest(connection, sa.select(closure).where(closure.c.opened_at.is_(None)))
+    return _build_closure(connection.execute(_select_closure()).one_or_none())
 
 
 def find_newest_closure(connection: sa.Connection) -> Closure | None:
     """Return the newest reason why the database has taken no writes, whether or not it was opened again."""
-    return _read_newest(connection, sa.select(schema.closure))
+    query = sa.select(schema.closure).order_by(schema.closure.c.number.desc()).limit(1)
+    return _build_closure(connection.execute(query).one_or_none())
 
 
-def _read_newest(connection: sa.Connection, query: sa.Select[Any]) -> Closure | None:
-    row = connection.execute(query.order_by(schema.closure.c.number.desc()).limit(1)).one_or_none()
+@keep_text({})
+def _select_closure() -> sa.Select[Any]:
+    closure = schema.closure
+    return sa.select(closure).where(closure.c.opened_at.is_(None)).order_by(closure.c.number.desc()).limit(1)
+
+
+def _build_closure(row: Any) -> Closure | None:
     if row is None:
         return None
     place, part, note = _split_place(row.place)
@@ -110,7 +117,7 @@ def find_mirror_note(connection: sa.Connection) -> MirrorNote | None:
 
 def _read_place(connection: sa.Connection) -> str | None:
     closure = schema.closure
-    if not sa.inspect(connection).has_table(closure.name):
+    if not sa.inspect(use_sqlalchemy(connection)).has_table(closure.name):
         return None
     query = sa.select(closure.c.place).where(closure.c.opened_at.is_(None), closure.c.reason == "snapshot")
     place: str | None = connection.execute(query.order_by(closure.c.number.desc()).limit(1)).scalar()

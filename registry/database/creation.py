@@ -8,8 +8,6 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-import sqlalchemy as sa
-
 from registry import instants, schema
 from registry.database import migrations
 from registry.database.closing import find_closure
@@ -28,6 +26,7 @@ from registry.identifiers import quote
 from registry.parallel import Progress, no_progress
 from registry.secrets import mask_url
 from registry.settings import refuse_pin, sqlite_file
+from registry.sql import sa
 
 
 def create_database(

@@ -11,7 +11,9 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache
 from typing import Any, NamedTuple
 
-import sqlalchemy as sa
+from registry.database.driver_connections import DriverConnection
+from registry.database.kept_statements import build_statement
+from registry.sql import sa
 
 
 class _Compiled(NamedTuple):
@@ -30,7 +32,12 @@ def read_rows(
 
     The statement is one that is kept and executed again, with other parameters.
     """
-    compiled = _compile(statement, connection.dialect)
+    source: Any = connection
+    if isinstance(source, DriverConnection):
+        kept = source.read_rows(statement, parameters)
+        if kept is not None:
+            return kept
+    compiled = _compile(build_statement(statement), connection.dialect)
     named = {**compiled.fixed, **parameters}
     for name, write in compiled.writers.items():
         named[name] = write(named[name])

@@ -6,9 +6,7 @@ import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
-
-import sqlalchemy as sa
+from typing import Any, cast
 
 from registry.database.forks import (
     SQLiteConnection,
@@ -16,12 +14,11 @@ from registry.database.forks import (
     open_connection,
     watch_connections,
 )
-from registry.database.planner import HintingSQLiteCompiler
 from registry.database.refusals import name_database, translate_database_errors
+from registry.database.sqlite_files import SQLiteFile
 from registry.database.writability import refuse_state
-from registry.errors import UnavailableError
-from registry.permissions import refuse_lock_out, share_log_files
 from registry.settings import sqlite_file
+from registry.sql import sa
 
 _BUSY_SECONDS = 60
 _UNLIMITED = -1  # as many connections as threads ask for
@@ -29,7 +26,7 @@ _UNLIMITED = -1  # as many connections as threads ask for
 _WRITERS_LOCK = int.from_bytes(b"calreg", "big")
 # Waits as long as SQLite does, unless the user has set another lock_timeout. The WHERE is evaluated, and so the
 # timeout set, before the lock is requested.
-_TAKE_WRITERS_LOCK = sa.text(
+_TAKE_WRITERS_LOCK = (
     "SELECT pg_advisory_xact_lock(:key), pg_is_in_recovery() AS is_standby,"
     " current_setting('transaction_read_only') = 'on' AS is_read_only WHERE set_config("
     "'lock_timeout', coalesce(nullif(current_setting('lock_timeout'), '0'), :patience), true) IS NOT NULL"
@@ -50,78 +47,41 @@ def make_engine(url: str, *, create: bool = False, read_only: bool = False) -> s
     """
     file = sqlite_file(url)
     if file is not None:
-        return name_database(_sqlite_engine(str(file), "rwc" if create else "rw", read_only=read_only), url)
+        return make_file_engine(SQLiteFile(str(file), "rwc" if create else "rw", read_only=read_only), url)
     from registry.database.servers import make_server_engine  # with SQLite it is not needed
 
     return name_database(make_server_engine(url), url)
 
 
-def _sqlite_engine(path: str, mode: str, *, read_only: bool = False) -> sa.Engine:
-    uri = f"file://{_quote_path(path)}?mode={mode}"
+def make_file_engine(file: SQLiteFile, url: str) -> sa.Engine:
+    """Return an engine for a file of SQLite, not connected yet."""
+    from registry.database.sqlite_compiler import HintingSQLiteCompiler
 
-    file, is_immutable = Path(path), "immutable" in mode
-
-    def connect() -> sqlite3.Connection:
-        if not is_immutable:
-            refuse_lock_out(file)
-        # isolation_level None: BEGIN is sent below, not by the driver.
-        connection = sqlite3.connect(
-            uri,
-            uri=True,
-            timeout=_BUSY_SECONDS,
-            isolation_level=None,
-            check_same_thread=False,
-            factory=SQLiteConnection,
-        )
-        try:
-            connection.execute("PRAGMA foreign_keys = ON")
-            connection.execute("PRAGMA synchronous = FULL")
-            if read_only:
-                connection.execute("PRAGMA query_only = ON")
-        except (sqlite3.Error, UnicodeDecodeError):
-            connection.close()
-            raise
-        if not is_immutable:
-            share_log_files(file)
-        return connection
-
-    engine = sa.create_engine("sqlite://", creator=connect, poolclass=sa.QueuePool, max_overflow=_UNLIMITED)
-    engine.update_execution_options(uri=uri)  # another connection can attach the same file
+    engine = sa.create_engine(
+        "sqlite://", creator=file.connect, poolclass=sa.QueuePool, max_overflow=_UNLIMITED
+    )
+    engine.update_execution_options(uri=file.uri)  # another connection can attach the same file
     engine.dialect.statement_compiler = HintingSQLiteCompiler
 
     @sa.event.listens_for(engine, "begin")
     def begin(connection: sa.Connection) -> None:
         options = connection.get_execution_options()
-        if options.get("autocommit", False):
+        if options.get("autocommit", False) or options.get("is_begun", False):
             return
         # A writer takes the lock at once: a deferred one fails when another writer came first.
         writing = options.get("writing", False)
         connection.exec_driver_sql("BEGIN IMMEDIATE" if writing else "BEGIN DEFERRED")
 
-    _refuse_replaced_file(engine, file)
-    return watch_connections(engine)
+    sa.event.listen(engine, "checkout", lambda *_: file.refuse_replaced())
+    return name_database(watch_connections(engine), url)
 
 
-def _refuse_replaced_file(engine: sa.Engine, file: Path) -> None:
-    """Let no transaction begin when the name is another file's: what is committed to the former one would be lost."""
-    opened: list[tuple[int, int]] = []
-
-    @sa.event.listens_for(engine, "checkout")
-    def compare_files(_connection: object, _record: object, _proxy: object) -> None:
-        try:
-            status = file.stat()
-        except OSError as error:
-            raise UnavailableError(f"the database {file} cannot be used: {error.strerror}") from None
-        identity = (status.st_dev, status.st_ino)
-        if opened and opened[0] != identity:
-            raise UnavailableError(
-                f"the database {file} is not the file any more that was opened; open the registry again"
-            )
-        opened[:] = [identity]
-
-
-def _quote_path(path: str) -> str:
-    return path.replace("%", "%25").replace("?", "%3F").replace("#", "%23")
+def take_over(engine: sa.Engine, connection: SQLiteConnection) -> sa.Connection:
+    """Return a connection of the engine that goes on with one of the driver, in its transaction; it closes it."""
+    pool = sa.NullPool(cast("Any", lambda: connection), reset_on_return=None, dialect=engine.dialect)
+    taken = sa.Connection(engine, pool.connect()).execution_options(is_begun=True)
+    engine.dialect.initialize(taken)  # which the engine does with the first connection of its own
+    return taken
 
 
 @contextmanager
@@ -146,7 +106,9 @@ def write_transaction(engine: sa.Engine, *, dry_run: bool = False) -> Iterator[s
         if engine.dialect.name == "postgresql":
             # A separate statement: the next one sees what the previous writer has committed.
             patience = f"{_BUSY_SECONDS * 1000:.0f}"
-            lock = connection.execute(_TAKE_WRITERS_LOCK, {"key": _WRITERS_LOCK, "patience": patience}).one()
+            lock = connection.execute(
+                sa.text(_TAKE_WRITERS_LOCK), {"key": _WRITERS_LOCK, "patience": patience}
+            ).one()
             refuse_state(lock.is_standby, lock.is_read_only)
         yield connection
         if dry_run:
@@ -174,7 +136,7 @@ def lift_idle_limit(connection: sa.Connection) -> None:
 @contextmanager
 def read_immutable_file(file: Path) -> Iterator[sa.Connection]:
     """Read a SQLite file that is not written any more, as in a backup, without locks or files beside it."""
-    engine = name_database(_sqlite_engine(str(file), "ro&immutable=1"), f"sqlite:///{file}")
+    engine = make_file_engine(SQLiteFile(str(file), "ro&immutable=1"), f"sqlite:///{file}")
     try:
         with translate_database_errors(f"sqlite:///{file}"), read_transaction(engine) as connection:
             yield connection

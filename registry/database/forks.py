@@ -23,11 +23,10 @@ import weakref
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from typing import Any
-
-import sqlalchemy as sa
+from typing import Any, Protocol
 
 from registry.errors import UnavailableError
+from registry.sql import sa
 
 _MAX_WAIT_SECONDS = 60
 
@@ -108,25 +107,38 @@ class _Transactions:
         self.condition.release()
 
 
+class ConnectionSource(Protocol):
+    """What keeps connections that nobody uses at the moment: an engine, or a pool of the driver's own."""
+
+    def dispose(self, close: bool = True) -> None:
+        """Close these connections, or only forget them."""
+
+
 _transactions = _Transactions()
-_connections: weakref.WeakKeyDictionary[sa.Engine, weakref.WeakSet[Any]] = weakref.WeakKeyDictionary()
+_connections: weakref.WeakKeyDictionary[ConnectionSource, weakref.WeakSet[Any]] = weakref.WeakKeyDictionary()
 _kept: list[Any] = []  # connections of the parent that must not even be closed here
 
 
 def watch_connections(engine: sa.Engine) -> sa.Engine:
     """Keep account of the engine's connections, so that no fork shares them; return it."""
-    connections: weakref.WeakSet[Any] = weakref.WeakSet()
-    _connections[engine] = connections
+    connections = account_for(engine)
     sa.event.listen(engine, "connect", lambda connection, _record: connections.add(connection))
     return engine
 
 
-def close_connections(*engines: sa.Engine) -> None:
-    """Close all connections of engines, by default of all, also one whose transaction was interrupted."""
-    for engine in engines or list(_connections):
-        for connection in list(_connections[engine]):
+def account_for(source: ConnectionSource) -> weakref.WeakSet[Any]:
+    """Return the set in which the connections of a source are to be, so that no fork shares them."""
+    connections: weakref.WeakSet[Any] = weakref.WeakSet()
+    _connections[source] = connections
+    return connections
+
+
+def close_connections(*sources: ConnectionSource) -> None:
+    """Close all connections of sources, by default of all, also one whose transaction was interrupted."""
+    for source in sources or list(_connections):
+        for connection in list(_connections[source]):
             connection.close()  # what is not committed is rolled back
-        engine.dispose()
+        source.dispose()
 
 
 @contextmanager
@@ -139,7 +151,28 @@ def open_connection(engine: sa.Engine, **options: Any) -> Iterator[sa.Connection
         The process was forked while SQLite was being used.
     """
     is_sqlite = engine.dialect.name == "sqlite"
-    thread, writing = threading.get_ident(), is_sqlite and bool(options.get("writing"))
+    with (
+        delay_forks(is_sqlite=is_sqlite, writing=bool(options.get("writing"))),
+        engine.connect().execution_options(**options) as connection,
+    ):
+        try:
+            yield connection
+        except (KeyboardInterrupt, SystemExit):
+            # In the midst of a commit SQLAlchemy takes the transaction for ended, and the database does not.
+            connection.invalidate()
+            raise
+
+
+@contextmanager
+def delay_forks(*, is_sqlite: bool, writing: bool) -> Iterator[None]:
+    """Let a fork in another thread wait while a connection is in use.
+
+    Raises
+    ------
+    UnavailableError
+        The process was forked while SQLite was being used.
+    """
+    thread, writing = threading.get_ident(), is_sqlite and writing
     transactions = _transactions
     transactions.begin(thread, writing=writing)
     try:
@@ -148,22 +181,17 @@ def open_connection(engine: sa.Engine, **options: Any) -> Iterator[sa.Connection
                 "SQLite cannot be used in this process: it was forked while a transaction was open;"
                 " fork when none is, or start processes by the method 'spawn'"
             )
-        with engine.connect().execution_options(**options) as connection:
-            try:
-                yield connection
-            except (KeyboardInterrupt, SystemExit):
-                # In the midst of a commit SQLAlchemy takes the transaction for ended, and the database does not.
-                connection.invalidate()
-                raise
+        yield
     finally:
         transactions.end(thread, writing=writing)
 
 
 def _before_fork() -> None:
     _transactions.stop_others()
-    for engine in list(_connections):
-        if engine.dialect.name == "sqlite":
-            engine.pool.dispose()  # of the idle ones: one that is in use comes back to this pool
+    for source, connections in list(_connections.items()):
+        if any(isinstance(connection, SQLiteConnection) for connection in connections):
+            # The idle ones alone: one that is in use comes back to this pool.
+            getattr(source, "pool", source).dispose()
     _await_imports()
 
 
@@ -184,12 +212,12 @@ def _after_fork_in_child() -> None:
     former, _transactions = _transactions, _Transactions()
     thread = threading.get_ident()
     _transactions.unusable = former.unusable or bool(former.open.keys() - {thread} or former.writing[thread])
-    for engine, connections in list(_connections.items()):
+    for source, connections in list(_connections.items()):
         for connection in connections:
             _cut_off(connection, close=not _transactions.unusable)
         _kept.extend(connections)
         connections.clear()
-        engine.dispose(close=False)
+        source.dispose(close=False)
 
 
 def _cut_off(connection: Any, *, close: bool) -> None:

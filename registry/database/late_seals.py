@@ -7,14 +7,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-import sqlalchemy as sa
-
 from registry import schema
 from registry.database.closing import refuse_closed
 from registry.database.seal_text import SealText, seal_text
 from registry.database.seals import read_newest_link, read_seal
 from registry.errors import ConflictError, CorruptionError, NotFoundError
 from registry.heads import Head
+from registry.sql import sa
 
 
 class LateSeal:

@@ -10,16 +10,17 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
-
-import sqlalchemy as sa
+from typing import TYPE_CHECKING, Any
 
 from registry import schema
+from registry.database.driver_connections import use_sqlalchemy
 from registry.database.engine import lift_idle_limit, make_engine, write_transaction
+from registry.database.kept_statements import keep_text
 from registry.database.writability import refuse_missing_schema, refuse_other_encoding
 from registry.errors import ConflictError, CorruptionError, Remedy, SchemaError
 from registry.parallel import Progress, no_progress
 from registry.settings import find_settings
+from registry.sql import sa
 
 if TYPE_CHECKING:
     from alembic.config import Config
@@ -34,12 +35,9 @@ class Upgrade:
     after: str | None
 
 
-_VERSION_TABLE = sa.table("alembic_version", sa.column("version_num", sa.String))
-
-
 def list_own_tables(connection: sa.Connection) -> set[str]:
     """Return the names of the tables in the database; on a server in the first schema of the search path."""
-    inspector = sa.inspect(connection)
+    inspector = sa.inspect(use_sqlalchemy(connection))
     own = inspector.default_schema_name if connection.dialect.name == "postgresql" else None
     return set(inspector.get_table_names(schema=own))
 
@@ -56,7 +54,7 @@ def read_schema_revision(connection: sa.Connection) -> str | None:
             f"the database holds tables that are not a registry's ({some} ...); a registry needs its own",
             tables=sorted(tables),
         )
-    revisions = connection.execute(sa.select(_VERSION_TABLE.c.version_num).limit(2)).scalars().all()
+    revisions = connection.execute(_select_revisions()).scalars().all()
     if len(revisions) > 1:
         raise CorruptionError("the database is damaged: alembic_version names several schemas")
     return revisions[0] if revisions else None
@@ -64,8 +62,12 @@ def read_schema_revision(connection: sa.Connection) -> str | None:
 
 def has_own_schema(connection: sa.Connection) -> bool:
     """Tell whether a registry's database has the schema of this software: the question of `Database` in short."""
-    query = sa.select(_VERSION_TABLE.c.version_num).limit(2)
-    return connection.execute(query).scalars().all() == [schema.REVISION]
+    return list(connection.execute(_select_revisions()).scalars()) == [schema.REVISION]
+
+
+@keep_text({})
+def _select_revisions() -> sa.Select[Any]:
+    return sa.select(sa.column("version_num", sa.String)).select_from(sa.table("alembic_version")).limit(2)
 
 
 def is_known_schema(revision: str) -> bool:

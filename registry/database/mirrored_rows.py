@@ -17,8 +17,8 @@ import sqlalchemy as sa
 from registry import schema
 from registry.database.closing import MirrorNote, write_place
 from registry.database.guards.installation import disable_guards
-from registry.database.seal_text import RECORDED_TABLES
 from registry.database.sealed_lines import Row, list_columns
+from registry.database.sealed_tables import RECORDED_TABLES
 from registry.database.transfer import insert_rows, translate_value_errors
 from registry.errors import CorruptionError
 from registry.identifiers import format_count

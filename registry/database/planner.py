@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
-import sqlalchemy as sa
-from sqlalchemy.dialects.sqlite.base import SQLiteCompiler
+from registry.sql import sa
 
-LIMIT_ONE: sa.ColumnElement[int] = sa.literal_column("1", sa.Integer)
-"""The LIMIT of a probe. As a parameter PostgreSQL would expect it to be large, and plan anew for every query."""
+
+def limit_one() -> sa.ColumnElement[int]:
+    """Return the LIMIT of a probe. As a parameter PostgreSQL would expect it to be large, and plan for every query."""
+    return sa.literal_column("1", sa.Integer)
 
 
 def hint_live_index(
@@ -23,11 +24,3 @@ def hint_live_index(
         return query
     not_in_index = versions.c.nonfinite_allowed.in_((sa.true(), sa.false()))
     return query.with_hint(versions, "INDEXED BY uq_version_live", "sqlite").where(not_in_index)
-
-
-class HintingSQLiteCompiler(SQLiteCompiler):
-    """Writes the hints of `Select.with_hint` (INDEXED BY), which SQLAlchemy leaves out for SQLite."""
-
-    def get_from_hint_text(self, table: sa.FromClause, text: str | None) -> str | None:  # noqa: ARG002 - SQLAlchemy's
-        """Return the hint as it was given; the signature is SQLAlchemy's."""
-        return text

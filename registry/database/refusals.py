@@ -7,11 +7,10 @@ with the server's own words. An error without a code that arises in the driver i
 from __future__ import annotations
 
 import sqlite3
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import NamedTuple
-
-import sqlalchemy as sa
+from typing import Any, NamedTuple
 
 from registry.errors import (
     ConflictError,
@@ -25,6 +24,7 @@ from registry.errors import (
 from registry.permissions import describe_denied_database
 from registry.secrets import hide_secrets, mask_url
 from registry.settings import sqlite_file
+from registry.sql import sa
 
 _DATABASE = "calreg_database"  # the name under which an error keeps the URL of its database
 
@@ -146,7 +146,7 @@ def translate_database_errors(url: str) -> Iterator[None]:
     """
     try:
         yield
-    except (sa.exc.DBAPIError, sqlite3.Error) as error:  # sqlite3.Error is from a raw connection
+    except _list_errors() as error:
         translated = _build_refusal(error, get_database(error, url))
         if translated is None:
             raise
@@ -157,11 +157,17 @@ def translate_database_errors(url: str) -> Iterator[None]:
         ) from error
 
 
-def _build_refusal(raised: sa.exc.DBAPIError | sqlite3.Error, url: str) -> RegistryError | None:
+def _list_errors() -> tuple[type[Exception], ...]:
+    """Return the classes of errors: SQLAlchemy raises none where it was not imported."""
+    return (sqlite3.Error, sa.exc.DBAPIError) if "sqlalchemy" in sys.modules else (sqlite3.Error,)
+
+
+def _build_refusal(raised: Exception, url: str) -> RegistryError | None:
     error: BaseException | None = raised
     connecting = False
-    if isinstance(raised, sa.exc.DBAPIError):
-        error, connecting = raised.orig, raised.statement is None
+    if not isinstance(raised, sqlite3.Error):
+        wrapped: Any = raised  # by SQLAlchemy
+        error, connecting = wrapped.orig, wrapped.statement is None
     if isinstance(error, sqlite3.Error):
         refusal = _find_sqlite_refusal(error)
     else:

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-import sqlalchemy as sa
-
 from registry import schema
 from registry.errors import NotFoundError, Remedy, RequestError, UnavailableError
 from registry.identifiers import quote
+from registry.sql import sa
 
 
 def build_grants(connection: sa.Connection, readers: Sequence[str], writers: Sequence[str]) -> list[str]:

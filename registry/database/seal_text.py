@@ -17,25 +17,13 @@ from itertools import starmap
 from typing import Any
 
 import msgspec
-import sqlalchemy as sa
 
 from registry import schema
+from registry.database.kept_statements import LineForm, read_kept_texts
+from registry.sql import sa
 
-_PARTS_OF_EXPORTS = (schema.export, schema.export_output, schema.export_input)
-_UNSEALED = {
-    schema.registry,
-    schema.revision,
-    schema.seal,
-    schema.export_seal,
-    schema.closure,
-    *_PARTS_OF_EXPORTS,
-}
-
-RECORDED_TABLES = {table.name: table for table in schema.metadata.sorted_tables if table not in _UNSEALED}
-"""The tables whose rows are recorded in a revision, themselves or with their parent."""
-
-EXPORT_TABLES = {table.name: table for table in _PARTS_OF_EXPORTS}
-"""The tables of exports: the export's own row, its outputs, the versions that it came from."""
+NAMES_OF_EXPORT_TABLES = ("export", "export_output", "export_input")
+"""The names of the tables of exports: the export's own row, its outputs, the versions that it came from."""
 
 # Instants are integers of a class of their own.
 _ENCODER = msgspec.json.Encoder(enc_hook=operator.index)
@@ -48,28 +36,29 @@ class TableLines:
     without those that are derived from others.
     """
 
-    def __init__(self, table: sa.Table) -> None:
-        self.columns = sorted(
-            (
-                column
-                for column in table.c
-                if column.name != "withdrawn_in" and not column.info.get("derived")
-            ),
-            key=operator.attrgetter("name"),
-        )
-        self._names = [str(column.name) for column in self.columns]
+    def __init__(self, table_name: str, form: LineForm) -> None:
+        self._table_name = table_name
+        self._names, self.keys = form.names, form.keys
         self._doubles, self._booleans, self._texts, self._binaries = (
-            [index for index, column in enumerate(self.columns) if isinstance(column.type, sort)]
-            for sort in (sa.Double, sa.Boolean, sa.String, sa.LargeBinary)
+            form.doubles,
+            form.booleans,
+            form.texts,
+            form.binaries,
         )
         self._line_class = msgspec.defstruct(
             "Line",
             [(name, Any, None) for name in self._names],
-            tag=str(table.name),
+            tag=str(table_name),  # SQLAlchemy has a class of its own for names
             tag_field="table",
             omit_defaults=True,
             gc=False,  # of texts and numbers
         )
+
+    @property
+    def columns(self) -> list[sa.Column[Any]]:
+        """The columns of the lines."""
+        table = schema.metadata.tables[self._table_name]
+        return [table.c[name] for name in self._names]
 
     def encode_rows(self, rows: Iterable[Sequence[Any]]) -> bytes:
         """Return the lines of rows whose values are in the order of ``columns``."""
@@ -128,8 +117,25 @@ def _as_hexadecimal(value: Any) -> Any:
 
 @cache
 def lines_of(table_name: str) -> TableLines:
-    """Return the lines of a table."""
-    return TableLines(schema.metadata.tables[table_name])
+    """Return the lines of a table; the tables themselves are needed where their form is not kept."""
+    form = read_kept_texts().lines.get(table_name)
+    return TableLines(table_name, find_line_form(table_name) if form is None else form)
+
+
+def find_line_form(table_name: str) -> LineForm:
+    """Return the form of a table's lines."""
+    table = schema.metadata.tables[table_name]
+    columns = sorted(
+        (column for column in table.c if column.name != "withdrawn_in" and not column.info.get("derived")),
+        key=operator.attrgetter("name"),
+    )
+    doubles, booleans, texts, binaries = (
+        tuple(index for index, column in enumerate(columns) if isinstance(column.type, sort))
+        for sort in (sa.Double, sa.Boolean, sa.String, sa.LargeBinary)
+    )
+    keys = tuple(str(column.name) for column in table.primary_key)
+    names = tuple(str(column.name) for column in columns)
+    return LineForm(names, keys, doubles, booleans, texts, binaries)
 
 
 @dataclass(slots=True)

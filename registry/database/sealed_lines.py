@@ -15,7 +15,8 @@ from typing import Annotated, Any
 import msgspec
 import sqlalchemy as sa
 
-from registry.database.seal_text import RECORDED_TABLES, lines_of
+from registry.database.seal_text import lines_of
+from registry.database.sealed_tables import RECORDED_TABLES
 from registry.errors import CorruptionError, SchemaError
 from registry.identifiers import quote
 from registry.schema import revision

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from typing import Protocol, TypeVar
 
-import sqlalchemy as sa
-
-from registry.database.engine import write_transaction
 from registry.database.refusals import translate_database_errors
 from registry.database.store_heads import HeadKeeper, History
 from registry.heads import Head, HeadFile
+from registry.sql import sa
 
 
 class SealedHistory(History, Protocol):
@@ -26,7 +24,7 @@ _History = TypeVar("_History", bound=SealedHistory)
 
 @contextmanager
 def open_sealed_transaction(
-    engine: sa.Engine,
+    transaction: AbstractContextManager[sa.Connection],
     url: str,
     head_file: HeadFile | None,
     begin: Callable[[sa.Connection, Sequence[Head]], _History],
@@ -38,15 +36,17 @@ def open_sealed_transaction(
 
     Parameters
     ----------
+    transaction
+        That of a writer, which is committed at its end; one that is rolled back for a dry run.
     begin
         Reads the history, of which it is to know whether it contains these heads.
     dry_run
-        Roll it back at the end.
+        Nothing is announced to the store.
     lost
         The head of the store that this history lacks, and goes on without.
     """
     with HeadKeeper(head_file, lost) as keeper:
-        with translate_database_errors(url), write_transaction(engine, dry_run=dry_run) as connection:
+        with translate_database_errors(url), transaction as connection:
             history = begin(connection, keeper.read())
             keeper.refuse_foreign(history)
             yield history

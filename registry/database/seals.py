@@ -6,13 +6,14 @@ from collections.abc import Mapping, Sequence
 from functools import cache
 from typing import Any
 
-import sqlalchemy as sa
-
 from registry import schema
 from registry.database import seal_text
-from registry.database.seal_text import EXPORT_TABLES, Digest, SealText
+from registry.database.driver_connections import use_sqlalchemy
+from registry.database.kept_statements import keep_text
+from registry.database.seal_text import NAMES_OF_EXPORT_TABLES, Digest, SealText, lines_of
 from registry.errors import CorruptionError, Remedy
 from registry.heads import LARGEST_NUMBER, Head
+from registry.sql import sa
 
 _UNORDERED = {"blob", "tag"}  # their keys are texts, in another order than the rows are recorded
 
@@ -29,17 +30,15 @@ class SealDraft:
         self._withdrawn: dict[str, list[int]] = {}
         self._export = Digest()
 
-    def add_rows(self, table: sa.Table, rows: Sequence[Mapping[str, Any]]) -> None:
-        """Add rows that were inserted."""
-        keys = [column.name for column in table.primary_key]
-        if table.name in _UNORDERED:
-            self._unordered[table.name] += rows
+    def add_rows(self, table_name: str, rows: Sequence[Mapping[str, Any]]) -> None:
+        """Add rows that were inserted into a table."""
+        if table_name in _UNORDERED:
+            self._unordered[table_name] += rows
             return
-        in_order = sorted(rows, key=lambda row: [row[name] for name in keys])
-        digest = (
-            self._export if table.name in EXPORT_TABLES else self._digests.setdefault(table.name, Digest())
-        )
-        digest.add(len(rows), seal_text.lines_of(table.name).encode_mappings(in_order))
+        lines, is_export = lines_of(table_name), table_name in NAMES_OF_EXPORT_TABLES
+        in_order = sorted(rows, key=lambda row: [row[name] for name in lines.keys])
+        digest = self._export if is_export else self._digests.setdefault(table_name, Digest())
+        digest.add(len(rows), lines.encode_mappings(in_order))
 
     def add_tuples(self, table: sa.Table, columns: Sequence[str], rows: Sequence[tuple[Any, ...]]) -> None:
         """Add rows that were inserted as the driver takes them, in the order of their keys.
@@ -61,10 +60,10 @@ class SealDraft:
         """Return the text of the revision's seal."""
         for name, rows in self._unordered.items():
             if rows:
-                key = next(iter(schema.metadata.tables[name].primary_key)).name
-                digest = self._digests.setdefault(name, Digest())
+                of_table, digest = lines_of(name), self._digests.setdefault(name, Digest())
+                key = of_table.keys[0]
                 rows.sort(key=lambda row: str(row[key]))
-                digest.add(len(rows), seal_text.lines_of(name).encode_mappings(rows))
+                digest.add(len(rows), of_table.encode_mappings(rows))
         facts = {name: str(digest) for name, digest in self._digests.items()}
         for name, ids in self._withdrawn.items():
             lines = seal_text.encode_numbers(sorted(ids))
@@ -132,13 +131,13 @@ def read_registry_id(connection: sa.Connection, as_of: int | None = None) -> str
 
 def read_owner(connection: sa.Connection) -> str | None:
     """Return the Id of the registry in a database of this schema or an older one, which has no forks."""
-    if sa.inspect(connection).has_table(schema.lineage.name):
+    if sa.inspect(use_sqlalchemy(connection)).has_table(schema.lineage.name):
         return read_registry_id(connection)
     owner: str | None = connection.execute(sa.select(schema.registry.c.id)).scalar_one_or_none()
     return owner
 
 
-@cache
+@keep_text({})
 def _select_seal() -> sa.Select[Any]:
     return sa.select(schema.seal.c.digest).where(schema.seal.c.revision == sa.bindparam("number"))
 
@@ -155,7 +154,7 @@ def _select_newest_link() -> sa.Select[Any]:
     return sa.select(export_seal.c.export, export_seal.c.link).order_by(export_seal.c.export.desc()).limit(1)
 
 
-@cache
+@keep_text({})
 def _select_registry_id() -> sa.Select[Any]:
     lineage, recorded_in = schema.lineage, schema.lineage.c.recorded_in
     as_of: sa.BindParameter[int | None] = sa.bindparam("as_of", type_=sa.Integer)

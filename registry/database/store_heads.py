@@ -12,10 +12,9 @@ from __future__ import annotations
 from contextlib import ExitStack, suppress
 from typing import Protocol, Self
 
-import sqlalchemy as sa
-
 from registry.errors import ConflictError, RegistryError, Remedy, UnavailableError
 from registry.heads import Head, HeadFile, KeptHead, OvertakenError, StoreHead
+from registry.sql import sa
 
 _ATTEMPTS = 5  # to write a head that others change at the same time
 

@@ -2,38 +2,42 @@
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from functools import cached_property, partial
-
-import sqlalchemy as sa
+from typing import TYPE_CHECKING
 
 from registry import schema
 from registry.authorship import Signature, refuse_unrecordable
-from registry.database import migrations, roles
-from registry.database.catalogue.differences import find_differences
-from registry.database.catalogue.mending import mend_guards
+from registry.database import migrations
 from registry.database.change import Change, is_recorded
 from registry.database.closing import Closure, find_closure, open_for_writes, refuse_closed
 from registry.database.creation import refuse_missing_file
+from registry.database.driver_connections import DriverPool
 from registry.database.engine import (
     autocommit_read,
     lift_idle_limit,
     make_engine,
+    make_file_engine,
     read_transaction,
     write_transaction,
 )
 from registry.database.forks import close_connections
-from registry.database.late_seals import LateSeal
 from registry.database.refusals import translate_database_errors
 from registry.database.sealed_transactions import open_sealed_transaction
 from registry.database.seals import read_registry_id
+from registry.database.sqlite_files import SQLiteFile
 from registry.database.writability import refuse_read_only
 from registry.errors import RequestError
 from registry.heads import Head, HeadFile
 from registry.interruptions import note_attempt
 from registry.secrets import mask_url
 from registry.settings import location_warnings, sqlite_file
+
+if TYPE_CHECKING:
+    from registry.database.late_seals import LateSeal
+from registry.sql import sa
 
 
 class Database:
@@ -67,14 +71,44 @@ class Database:
         self.url = url
         self.head_file = head_file
         self.pin: Head | None = None
-        self._engine = make_engine(url, read_only=read_only)
+        file = sqlite_file(url)
+        self._file = None if file is None else SQLiteFile(str(file), "rw", read_only=read_only)
+        self._pool = None if self._file is None else DriverPool(self._file, lambda: self._engine)
+        self._made_engine: sa.Engine | None = None
         try:
             with translate_database_errors(url):
                 refuse_missing_file(url)
-                self.registry_id, self.closure = self._check_schema()
+                self.registry_id, self.closure = self._read_usual_state() or self._check_schema()
         except BaseException:
-            self._engine.dispose()
+            self.close()
             raise
+
+    @property
+    def _engine(self) -> sa.Engine:
+        """The engine, made when something needs SQLAlchemy, which then executes every statement."""
+        if self._made_engine is None:
+            engine = make_engine(self.url) if self._file is None else make_file_engine(self._file, self.url)
+            # Another thread may have made one meanwhile.
+            self._made_engine = self._made_engine or engine
+        return self._made_engine
+
+    @property
+    def _idle(self) -> DriverPool | None:
+        """The driver's own connections, as long as nothing has needed the engine."""
+        return self._pool if self._made_engine is None else None
+
+    def _read_usual_state(self) -> tuple[str, Closure | None] | None:
+        """Return the Id and the closure of a registry with the schema of this software; None for all else."""
+        if self._idle is None:
+            return None
+        try:
+            with self._idle.begin() as connection:
+                if not migrations.has_own_schema(connection):
+                    return None
+                registry_id, closure = read_registry_id(connection), find_closure(connection)
+        except sqlite3.Error:  # `_check_schema` says what is wrong
+            return None
+        return None if registry_id is None else (registry_id, closure)
 
     def _check_schema(self) -> tuple[str, Closure | None]:
         with read_transaction(self._engine) as connection:
@@ -96,14 +130,35 @@ class Database:
     @contextmanager
     def read_transaction(self) -> Iterator[sa.Connection]:
         """Open a transaction that sees the database at one moment, whatever writers do meanwhile."""
-        with translate_database_errors(self.url), read_transaction(self._engine) as connection:
+        pool = self._idle
+        with (
+            translate_database_errors(self.url),
+            read_transaction(self._engine) if pool is None else pool.begin() as connection,
+        ):
             yield connection
 
     @contextmanager
     def autocommit_read(self) -> Iterator[sa.Connection]:
         """Open a connection for one SELECT, without the cost of a transaction."""
-        with translate_database_errors(self.url), autocommit_read(self._engine) as connection:
+        pool = self._idle
+        with (
+            translate_database_errors(self.url),
+            autocommit_read(self._engine) if pool is None else pool.begin(None) as connection,
+        ):
             yield connection
+
+    @contextmanager
+    def _begin_writing(self, *, dry_run: bool = False) -> Iterator[sa.Connection]:
+        pool = self._idle
+        if pool is None:
+            with write_transaction(self._engine, dry_run=dry_run) as connection:
+                yield connection
+            return
+        # A writer takes the lock at once: a deferred one fails when another writer came first.
+        with pool.begin("BEGIN IMMEDIATE", writing=True) as connection:
+            yield connection
+            if not dry_run:
+                connection.commit()
 
     @contextmanager
     def write_transaction(
@@ -138,7 +193,7 @@ class Database:
         refuse_unrecordable(comment or "", "the comment")
         self.refuse_closed()
         with open_sealed_transaction(
-            self._engine,
+            self._begin_writing(dry_run=dry_run),
             self.url,
             self.head_file,
             lambda connection, known: Change(connection, signature, comment, known),
@@ -166,8 +221,9 @@ class Database:
         """Open a writer's transaction that seals a revision, which must be the newest and have no seal."""
         self._refuse_pinned()
         self.refuse_closed()
+
         return open_sealed_transaction(
-            self._engine, self.url, self.head_file, partial(LateSeal, number=number)
+            self._begin_writing(), self.url, self.head_file, partial(LateSeal, number=number)
         )
 
     def _describe_change(self, change: Change) -> str | None:
@@ -181,7 +237,7 @@ class Database:
     def open_after_interruption(self) -> Iterator[sa.Connection]:
         """Open a transaction to read after an interruption: no commit is under way on a server any more."""
         close_connections()
-        with translate_database_errors(self.url), write_transaction(self._engine, dry_run=True) as connection:
+        with translate_database_errors(self.url), self._begin_writing(dry_run=True) as connection:
             yield connection
 
     def refuse_closed(self) -> None:
@@ -201,6 +257,8 @@ class Database:
         """
         if sqlite_file(self.url) is None:
             with self.autocommit_read() as connection:
+                from registry.database import roles
+
                 refuse_read_only(connection)
                 roles.refuse_other_role(connection, "move it")
 
@@ -225,6 +283,8 @@ class Database:
         """
         with translate_database_errors(self.url), write_transaction(self._engine) as connection:
             if connection.dialect.name == "postgresql":
+                from registry.database import roles
+
                 lift_idle_limit(connection)
                 roles.refuse_other_role(connection, "let it follow another registry")
             yield connection
@@ -243,17 +303,23 @@ class Database:
 
     def find_differences(self, *, thorough: bool = False) -> list[str]:
         """Return a sentence for each difference of the live schema from that of this software; see `differences`."""
-        with self.read_transaction() as connection:
+        from registry.database.catalogue.differences import find_differences
+
+        with translate_database_errors(self.url), read_transaction(self._engine) as connection:
             return find_differences(connection, thorough=thorough)
 
     def mend_guards(self) -> list[str]:
         """Replace the guards and views where they are not this software's; return a sentence for each difference."""
+        from registry.database.catalogue.mending import mend_guards
+
         self._refuse_pinned()
         with translate_database_errors(self.url), write_transaction(self._engine) as connection:
             return mend_guards(connection)
 
     def grant_roles(self, readers: Sequence[str], writers: Sequence[str], *, apply: bool) -> list[str]:
         """Return the statements that make roles readers and writers, and `apply` them; see `roles.build_grants`."""
+        from registry.database import roles
+
         self._refuse_pinned()
         with translate_database_errors(self.url), write_transaction(self._engine) as connection:
             statements = roles.build_grants(connection, readers, writers)
@@ -263,4 +329,7 @@ class Database:
 
     def close(self) -> None:
         """Close all connections."""
-        self._engine.dispose()
+        if self._pool is not None:
+            self._pool.dispose()
+        if self._made_engine is not None:
+            self._made_engine.dispose()

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import sqlalchemy as sa
-
 from registry.errors import SchemaError, UnavailableError
+from registry.sql import sa
 
 _ENCODING = "UTF8"
 # The default, because a reader's own transaction is read-only.

@@ -6,7 +6,6 @@ from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-import sqlalchemy as sa
 from msgspec.structs import replace
 
 from registry import schema
@@ -15,6 +14,7 @@ from registry.lookup.timelines import build_timelines
 from registry.lookup.value_lists import is_listed
 from registry.lookup.versions import is_live
 from registry.records import Alias, Panel
+from registry.sql import sa
 
 
 def list_aliases(connection: sa.Connection, revision: int | None, *, withdrawn: bool = False) -> list[Alias]:

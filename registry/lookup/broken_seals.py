@@ -11,7 +11,7 @@ from msgspec import Struct
 from registry import schema
 from registry.database import seal_text
 from registry.database.refusals import is_decoding_error
-from registry.database.seal_text import EXPORT_TABLES, RECORDED_TABLES
+from registry.database.sealed_tables import EXPORT_TABLES, RECORDED_TABLES
 from registry.database.seals import read_registry_seal
 from registry.identifiers import format_count
 from registry.lookup.lineage import (

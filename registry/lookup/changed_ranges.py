@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 import sqlalchemy as sa
 
 from registry import schema
-from registry.database.planner import LIMIT_ONE
+from registry.database.planner import limit_one
 from registry.instants import NEVER
 from registry.lookup.timelines import Timeline
 
@@ -132,6 +132,6 @@ def _select_neighbour(touched: sa.CTE, *, later: bool) -> sa.ScalarSelect[int | 
         .where(start > touched.c.last if later else start < touched.c.first)
         .where(schema.live_condition(version, _SINCE), schema.live_condition(version, _UPTO))
         .order_by(start if later else start.desc())
-        .limit(LIMIT_ONE)
+        .limit(limit_one())
     )
     return query.correlate(touched).scalar_subquery()

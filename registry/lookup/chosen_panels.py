@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-import sqlalchemy as sa
-
 from registry.errors import NotFoundError, RequestError
 from registry.identifiers import quote
 from registry.instants import Instant
@@ -13,6 +11,7 @@ from registry.lookup.modules import refuse_modules_held_twice
 from registry.lookup.panels import find_panels
 from registry.lookup.targets import parse_target
 from registry.records import Panel
+from registry.sql import sa
 
 _MAX_DIGITS = 9  # of a segment number
 

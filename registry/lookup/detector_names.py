@@ -8,14 +8,13 @@ from itertools import groupby
 from operator import attrgetter
 from typing import Any
 
-import sqlalchemy as sa
-
 from registry import schema
 from registry.detectors.newer_names import is_short_name
 from registry.errors import NotFoundError
 from registry.identifiers import find_near, join_detector_id, quote, suggestion
 from registry.lookup.versions import is_live
 from registry.records import DetectorName
+from registry.sql import sa
 
 
 def list_detector_names(

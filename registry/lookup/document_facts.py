@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from functools import cache
 from typing import Any
 
-import sqlalchemy as sa
-
 from registry import schema
+from registry.database.kept_statements import keep_text
 from registry.detectors import Kind
 from registry.errors import CorruptionError
 from registry.identifiers import Dataset
@@ -24,6 +22,7 @@ from registry.provenance.document import (
     RevisionReference,
 )
 from registry.records import Configuration, Panel, Run, StoredFile, Version
+from registry.sql import sa
 
 RevisionReferences = Mapping[int, RevisionReference]
 """By number."""
@@ -44,7 +43,7 @@ def read_revision_references(connection: sa.Connection, numbers: set[int]) -> Re
     return references
 
 
-@cache
+@keep_text({})
 def _select_revisions() -> sa.Select[Any]:
     table = schema.revision
     return sa.select(table).where(is_listed(table.c.number, list_parameter("numbers", table.c.number.type)))

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-import sqlalchemy as sa
-
 from registry import schema
 from registry.errors import NotFoundError
 from registry.identifiers import find_near, suggestion
+from registry.sql import sa
 
 
 def select_experiments(revision: int, *, with_configurations: bool = True) -> sa.Select[Any]:

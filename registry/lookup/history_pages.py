@@ -18,7 +18,7 @@ import sqlalchemy as sa
 from msgspec import Struct
 
 from registry import schema
-from registry.database.seal_text import RECORDED_TABLES
+from registry.database.sealed_tables import RECORDED_TABLES
 from registry.database.seals import missing_seal_error
 from registry.lookup.indexed_sources import UNINDEXED, find_constants, narrow
 from registry.lookup.sealed_sources import Source, find_recorded, find_withdrawn, read_batches

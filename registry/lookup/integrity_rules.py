@@ -13,6 +13,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from registry import detectors, schema
+from registry.database.driver_connections import use_sqlalchemy
 from registry.errors import RegistryError
 from registry.identifiers import shorten
 from registry.instants import BEGINNING, EARLIEST, LATEST
@@ -47,7 +48,7 @@ class Rule:
 
 def has_all_columns(connection: sa.Connection) -> bool:
     """Tell whether the database has every column that the rules use."""
-    tables = sa.inspect(connection).get_multi_columns()
+    tables = sa.inspect(use_sqlalchemy(connection)).get_multi_columns()
     names = {table: {column["name"] for column in columns} for (_, table), columns in tables.items()}
     return all(set(table.c.keys()) <= names.get(table.name, set()) for table in schema.metadata.sorted_tables)
 

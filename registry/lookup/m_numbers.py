@@ -7,14 +7,15 @@ from __future__ import annotations
 
 from typing import Any
 
-import sqlalchemy as sa
-
 from registry import schema
-from registry.database.planner import LIMIT_ONE
+from registry.database.planner import limit_one
 from registry.instants import LATEST, Instant
+from registry.sql import sa
 
-INSTANT: sa.BindParameter[int] = sa.bindparam("instant", type_=sa.BigInteger)
-"""The parameter ``instant`` of a statement: when the panels are asked for. See `instant_or_latest`."""
+
+def instant_parameter() -> sa.BindParameter[int]:
+    """Return the parameter ``instant`` of a statement: when the panels are asked for. See `instant_or_latest`."""
+    return sa.bindparam("instant", type_=sa.BigInteger)
 
 
 def instant_or_latest(instant: Instant | None) -> Instant:
@@ -43,7 +44,7 @@ def select_borne_alias(
         .where(alias.c.panel_id == panel_id, alias.c.valid_from <= instant)
         .where(schema.live_condition(alias, revision))
         .order_by(alias.c.valid_from.desc())
-        .limit(LIMIT_ONE)
+        .limit(limit_one())
         .correlate_except(alias)
     )
 

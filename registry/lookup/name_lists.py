@@ -5,14 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from fnmatch import fnmatchcase
 
-import sqlalchemy as sa
-
 from registry.errors import NotFoundError
 from registry.identifiers import quote, suggestion
 from registry.lookup.aliases import list_aliases
 from registry.lookup.panels import list_panels
 from registry.lookup.targets import find_target, is_pattern, parse_target
 from registry.records import Alias, Panel
+from registry.sql import sa
 
 
 def expand_names(connection: sa.Connection, names: Sequence[str], revision: int) -> list[str]:

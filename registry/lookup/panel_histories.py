@@ -9,7 +9,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from registry import schema
-from registry.database.planner import LIMIT_ONE
+from registry.database.planner import limit_one
 from registry.lookup.fact_lines import SIGNS, has_panel
 from registry.lookup.value_lists import is_listed, list_parameter
 
@@ -98,7 +98,7 @@ def _walk_down_facts(table: sa.Table, column: str) -> sa.Select[Any]:
 
 
 def _find_last(query: sa.Select[Any], fact: sa.FromClause, column: str) -> sa.ScalarSelect[int]:
-    return query.order_by(fact.c[column].desc()).limit(LIMIT_ONE).correlate_except(fact).scalar_subquery()
+    return query.order_by(fact.c[column].desc()).limit(limit_one()).correlate_except(fact).scalar_subquery()
 
 
 def _walk_down(

@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from functools import cache
 from typing import Any
 
-import sqlalchemy as sa
-
 from registry import schema
+from registry.database.kept_statements import keep_text
 from registry.errors import NotFoundError
 from registry.identifiers import find_near, suggestion
 from registry.instants import LATEST, Instant
-from registry.lookup.m_numbers import INSTANT, instant_or_latest, select_m_number
+from registry.lookup.m_numbers import instant_or_latest, instant_parameter, select_m_number
 from registry.lookup.value_lists import is_listed, list_parameter
 from registry.lookup.values_table import read_keys
 from registry.records import Panel
+from registry.sql import sa
 
 
 def _select_panels(revision: int | sa.ColumnElement[int] | None) -> sa.Select[Any]:
@@ -24,12 +23,12 @@ def _select_panels(revision: int | sa.ColumnElement[int] | None) -> sa.Select[An
         panel.c.identifier,
         panel.c.detector_type,
         panel.c.recorded_in,
-        select_m_number(panel.c.id, INSTANT, revision),
+        select_m_number(panel.c.id, instant_parameter(), revision),
     ).order_by(panel.c.id)
     return query if revision is None else query.where(panel.c.recorded_in <= revision)
 
 
-@cache
+@keep_text({"newest": False}, {"newest": True})
 def _select_panels_by_id(*, newest: bool) -> sa.Select[Any]:
     """Return the statement for the panels with the Ids ``names``, as of the parameter ``revision`` or the newest."""
     revision = None if newest else sa.bindparam("revision", type_=sa.Integer)
@@ -80,12 +79,21 @@ def list_panels_with_m_number(
     connection: sa.Connection, m_number: str, revision: int | None, at: Instant | None
 ) -> list[Panel]:
     """Return the panels that bear an M-number at any time, with the one that they bear at an instant or last."""
+    parameters = {"m_number": m_number, "instant": instant_or_latest(at)}
+    if revision is not None:
+        parameters["revision"] = revision
+    return _read_panels(connection, _select_bearing_panels(newest=revision is None), parameters)
+
+
+@keep_text({"newest": False}, {"newest": True})
+def _select_bearing_panels(*, newest: bool) -> sa.Select[Any]:
+    """Return the statement for the panels that bear the M-number ``m_number`` at any time, as of the same."""
     alias = schema.alias
+    revision = None if newest else sa.bindparam("revision", type_=sa.Integer)
     bearing = sa.select(alias.c.panel_id).where(
-        alias.c.m_number == m_number, schema.live_condition(alias, revision)
+        alias.c.m_number == sa.bindparam("m_number"), schema.live_condition(alias, revision)
     )
-    query = _select_panels(revision).where(schema.panel.c.id.in_(bearing))
-    return _read_panels(connection, query, {"instant": instant_or_latest(at)})
+    return _select_panels(revision).where(schema.panel.c.id.in_(bearing))
 
 
 def read_panel_keys(connection: sa.Connection, identifiers: Iterable[str]) -> dict[str, int]:

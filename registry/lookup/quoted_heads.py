@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import sqlalchemy as sa
-
 from registry.database.seals import find_head
 from registry.errors import ConflictError
 from registry.heads import Head
+from registry.sql import sa
 
 
 def find_number_of_head(connection: sa.Connection, head: Head, newest: int) -> int | None:

@@ -6,14 +6,13 @@ from bisect import bisect_left, bisect_right
 from collections import defaultdict
 from collections.abc import Container
 
-import sqlalchemy as sa
-
 from registry import schema
 from registry.identifiers import MAX_RUN
 from registry.lookup.readouts import Readout, build_readout, list_fellow_readouts, list_members
 from registry.lookup.simultaneous import list_simultaneous_readouts
 from registry.records import Configuration, Detector
 from registry.run_ranges import find_ranges
+from registry.sql import sa
 
 
 def list_readout_warnings(connection: sa.Connection, recorded: Container[str], revision: int) -> list[str]:

@@ -4,21 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from functools import cache
 from typing import Any
 
-import sqlalchemy as sa
-
 from registry import schema
+from registry.database.kept_statements import keep_text
 from registry.identifiers import MAX_RUN
 from registry.lookup.overlaps import Interval, Range
 from registry.lookup.value_lists import is_listed, list_parameter
 from registry.lookup.values_table import values_table_parameters, values_table_template
+from registry.sql import sa
 
 UNKNOWN_SERIAL_NUMBER = "0"
 """The data systems write it where they know none: two such panels need not be one module."""
 
-_REVISION: sa.BindParameter[int] = sa.bindparam("revision", type_=sa.Integer)
+_RANGE_COLUMNS = ("experiment", "first_run", "last_run")
+
+
+def _revision_parameter() -> sa.BindParameter[int]:
+    return sa.bindparam("revision", type_=sa.Integer)
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +45,7 @@ def list_fellow_readouts(connection: sa.Connection, panels: Iterable[str], revis
 
 
 # Asked at every export and change: to build these statements takes longer than to execute them.
-@cache
+@keep_text({})
 def _select_fellow_readouts() -> sa.Select[Any]:
     configuration, member = schema.configuration, schema.configuration_panel
     fellows = _select_fellows().subquery("fellows")
@@ -50,7 +53,7 @@ def _select_fellow_readouts() -> sa.Select[Any]:
         sa.select(configuration)
         .join(member, member.c.configuration_id == configuration.c.id)
         .join(fellows, fellows.c.id == member.c.panel_id)
-        .where(schema.live_condition(configuration, _REVISION))
+        .where(schema.live_condition(configuration, _revision_parameter()))
         .distinct()
     )
 
@@ -82,7 +85,10 @@ def _select_fellows() -> sa.CompoundSelect[Any]:
         sa.select(same.c.panel_id)
         .join(alias, alias.c.m_number == same.c.m_number)
         .join(named, named.c.id == alias.c.panel_id)
-        .where(schema.live_condition(alias, _REVISION), schema.live_condition(same, _REVISION))
+        .where(
+            schema.live_condition(alias, _revision_parameter()),
+            schema.live_condition(same, _revision_parameter()),
+        )
     )
     return sa.union(sa.select(named.c.id), by_serial_number, by_m_number)
 
@@ -100,7 +106,7 @@ def list_members(connection: sa.Connection, configurations: Iterable[int]) -> li
     ]
 
 
-@cache
+@keep_text({})
 def _select_members() -> sa.Select[Any]:
     member, panel = schema.configuration_panel, schema.panel
     configurations = list_parameter("configurations", member.c.configuration_id.type)
@@ -125,7 +131,7 @@ def list_intervals(
     rows = {(readout.experiment, *limits) for readout in readouts for limits in readout.ranges}
     dialect = connection.dialect.name
     parameters = {
-        **values_table_parameters(dialect, sorted(rows), *_get_range_columns()),
+        **values_table_parameters(dialect, sorted(rows), *_RANGE_COLUMNS),
         "revision": revision,
     }
     if during is not None:
@@ -137,14 +143,13 @@ def list_intervals(
     return intervals
 
 
-def _get_range_columns() -> tuple[sa.Column[Any], ...]:
-    configuration = schema.configuration
-    return configuration.c.experiment, configuration.c.first_run, configuration.c.last_run
-
-
-@cache
+@keep_text(
+    {"dialect": "sqlite", "is_bounded": False},
+    {"dialect": "sqlite", "is_bounded": True},
+)
 def _select_intervals(dialect: str, *, is_bounded: bool) -> sa.Select[Any]:
-    run, wanted = schema.run, values_table_template(dialect, *_get_range_columns())
+    run, columns = schema.run, (schema.configuration.c[name] for name in _RANGE_COLUMNS)
+    wanted = values_table_template(dialect, *columns)
     end = sa.func.coalesce(run.c.end_at, run.c.begin_at)
     query = (
         sa.select(run.c.experiment, run.c.begin_at, end, run.c.number)
@@ -152,7 +157,7 @@ def _select_intervals(dialect: str, *, is_bounded: bool) -> sa.Select[Any]:
         .where(
             run.c.number.between(wanted.c.first_run, wanted.c.last_run),
             run.c.begin_at.is_not(None),
-            schema.live_condition(run, _REVISION),
+            schema.live_condition(run, _revision_parameter()),
         )
         .distinct()
         .order_by(run.c.number)

@@ -6,9 +6,8 @@ from collections.abc import Sequence
 from functools import cache
 from typing import Any
 
-import sqlalchemy as sa
-
 from registry import schema
+from registry.sql import sa
 
 
 @cache

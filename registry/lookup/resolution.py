@@ -9,8 +9,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import chain
 
-import sqlalchemy as sa
-
 from registry import detectors
 from registry.detectors import DetectorType, Kind
 from registry.errors import ConflictError, NotFoundError, NotValidError, Remedy, RequestError
@@ -40,6 +38,7 @@ from registry.lookup.targets import (
 from registry.lookup.validity import ValidVersions
 from registry.provenance.document import Resolution
 from registry.records import Configuration, Panel, Run, Version
+from registry.sql import sa
 
 # What a document states as the origin of its instant; published, like the rest of its format.
 START_OF_RUN = "begin of the run"

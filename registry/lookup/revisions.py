@@ -6,18 +6,18 @@ import re
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cache
-from typing import Any, Literal
-
-import sqlalchemy as sa
+from typing import Any, Literal, cast
 
 from registry import instants, schema
-from registry.database.planner import LIMIT_ONE
+from registry.database.kept_statements import keep_text
+from registry.database.planner import limit_one
 from registry.errors import InstantError, NotFoundError, Remedy, RequestError
 from registry.heads import LARGEST_NUMBER, Head, is_head, is_pin, parse_head, parse_pin
 from registry.identifiers import quote
 from registry.instants import Instant, Zone
 from registry.lookup.quoted_heads import find_number_of_head
 from registry.lookup.tags import list_tags, unknown_tag_error
+from registry.sql import sa
 
 _STAMP_DIGITS = 14
 
@@ -72,8 +72,7 @@ def read_revision_time(connection: sa.Connection, number: int) -> Instant | None
     return None if recorded_at is None else Instant(recorded_at)
 
 
-# Executed several times per request; to build a statement takes longer than to execute it.
-@cache
+@keep_text({})
 def _select_newest() -> sa.Select[Any]:
     return sa.select(sa.func.max(schema.revision.c.number))
 
@@ -169,13 +168,19 @@ def select_revision_number(by: str) -> sa.ScalarSelect[int] | None:
     return queries[by].scalar_subquery() if by in queries else None
 
 
+@keep_text(*({"by": by} for by in ("number", "instant", "tag", "head", "back", "pinned")))
+def _select_number(by: str) -> sa.Select[Any]:
+    """Return the statement of what `select_revision_number` returns, of a reference that is not to the newest."""
+    return sa.select(cast("sa.ScalarSelect[int]", select_revision_number(by)))
+
+
 def _select_newest_at(instant: sa.ColumnElement[int]) -> sa.Select[tuple[int]]:
     revision = schema.revision
     return (
         sa.select(revision.c.number)
         .where(revision.c.recorded_at <= instant)
         .order_by(revision.c.recorded_at.desc(), revision.c.number.desc())
-        .limit(LIMIT_ONE)
+        .limit(limit_one())
     )
 
 
@@ -200,10 +205,9 @@ def find_revision_number(connection: sa.Connection, as_of: AsOfRef, timezone: Zo
     Revision 0, the registry without facts, is named by its seal only.
     """
     reference = parse_as_of(as_of, timezone)
-    selected = select_revision_number(reference.by)
-    if selected is None:
+    if reference.by == "newest":
         return read_newest_revision(connection)
-    number = connection.execute(sa.select(selected), reference.parameters).scalar()
+    number = connection.execute(_select_number(reference.by), reference.parameters).scalar()
     if number is None and isinstance(reference.value, Head):
         number = find_number_of_head(connection, reference.value, read_newest_revision(connection))
     if number is None:

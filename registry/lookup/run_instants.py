@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import sqlalchemy as sa
-
 from registry.errors import NotValidError, Remedy
 from registry.identifiers import Dataset
 from registry.instants import Instant
 from registry.lookup.runs import find_run
 from registry.records import Run
+from registry.sql import sa
 
 
 def find_run_start(connection: sa.Connection, dataset: Dataset, revision: int) -> Instant:

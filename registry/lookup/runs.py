@@ -9,9 +9,8 @@ from itertools import groupby
 from operator import attrgetter
 from typing import Any
 
-import sqlalchemy as sa
-
 from registry import schema
+from registry.database.kept_statements import keep_text
 from registry.detectors import DETECTOR_TYPES, find_default_segments
 from registry.errors import NotFoundError, Remedy, RequestError
 from registry.identifiers import (
@@ -29,6 +28,7 @@ from registry.lookup.value_lists import is_listed
 from registry.lookup.values_table import values_table_parameters, values_table_template
 from registry.lookup.versions import is_live
 from registry.records import Configuration, Detector, Run
+from registry.sql import sa
 
 _NEAR_RUNS = 5
 
@@ -119,7 +119,7 @@ def read_run(connection: sa.Connection, dataset: Dataset, revision: int) -> Run 
     return None if row is None else _build_run(row, revision)
 
 
-@cache
+@keep_text({})
 def _select_run() -> sa.Select[Any]:
     run = schema.run
     return _select_runs().where(
@@ -172,7 +172,7 @@ def list_keyed_configurations(
     parameters: dict[str, Any] = {"revision": revision}
     if dialect is not None:
         values = [(name,) for name in sorted(experiments or ())]
-        parameters |= values_table_parameters(dialect, values, schema.configuration.c.experiment)
+        parameters |= values_table_parameters(dialect, values, "experiment")
     rows = connection.execute(_select_configurations(dialect, withdrawn=withdrawn), parameters).all()
     return [
         (key, _build_configuration(list(group), revision)) for key, group in groupby(rows, attrgetter("id"))
@@ -201,7 +201,7 @@ def list_newest_configurations(
     return [by_key[key] for key in keys]
 
 
-@cache
+@keep_text({"dialect": "sqlite", "withdrawn": False})
 def _select_configurations(dialect: str | None, *, withdrawn: bool) -> sa.Select[Any]:
     """Return the statement for the configurations, a row per panel; with a dialect, for a list of experiments."""
     configuration, member, panel = schema.configuration, schema.configuration_panel, schema.panel

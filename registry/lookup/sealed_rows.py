@@ -18,7 +18,8 @@ from typing import Any
 import sqlalchemy as sa
 
 from registry import schema
-from registry.database.seal_text import EXPORT_TABLES, RECORDED_TABLES, Digest, digest_lines, lines_of
+from registry.database.seal_text import Digest, digest_lines, lines_of
+from registry.database.sealed_tables import EXPORT_TABLES, RECORDED_TABLES
 from registry.lookup.sealed_sources import Source, find_recorded, find_withdrawn, read_batches, select_parts
 from registry.parallel import Advance
 

@@ -10,14 +10,13 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-import sqlalchemy as sa
-
 from registry.identifiers import MAX_RUN, format_count, format_run_range, shorten
 from registry.instants import BEGINNING, NEVER, Instant
 from registry.lookup.aliases import list_aliases_of_panels
 from registry.lookup.overlaps import Interval, Range, find_overlap, intersect_ranges
 from registry.lookup.readouts import Readout, list_intervals, list_members
 from registry.run_ranges import format_runs
+from registry.sql import sa
 
 _ALWAYS = (BEGINNING, NEVER)
 

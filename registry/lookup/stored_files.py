@@ -4,12 +4,10 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
-from functools import cache
 from typing import Any
 
-import sqlalchemy as sa
-
 from registry import detectors, schema
+from registry.database.kept_statements import keep_text
 from registry.errors import CorruptionError
 from registry.identifiers import shorten
 from registry.instants import Instant
@@ -24,6 +22,7 @@ from registry.records import (
     StoredFile,
     Version,
 )
+from registry.sql import sa
 from registry.store import manifest_sha256
 
 
@@ -56,7 +55,7 @@ def list_stored_files(
     return _group_files(rows)
 
 
-@cache
+@keep_text({})
 def _select_files_of_constants() -> sa.Select[Any]:
     constants, blob, part = schema.constants, schema.blob, schema.constants_file
     return (
@@ -155,19 +154,31 @@ def list_versions_converted_from(connection: sa.Connection, sha256: str, revisio
 
 def list_exports_with_file(connection: sa.Connection, sha256: str) -> list[IdentifiedExport]:
     """Return the recorded exports that wrote the file, as an array or as their provenance document."""
+    queries = _select_exports_of_array(), _select_exports_of_document()
+    rows = (row for query in queries for row in connection.execute(query, {"file": sha256}))
+    return [_build_export(row) for row in rows]
+
+
+@keep_text({})
+def _select_exports_of_array() -> sa.Select[Any]:
     export, output = schema.export, schema.export_output
-    arrays = (
+    return (
         sa.select(export, output.c.type.label("type"), output.c.path.label("path"))
         .join(output, output.c.export_id == export.c.id)
-        .where(output.c.sha256 == sha256)
+        .where(output.c.sha256 == sa.bindparam("file"))
         .order_by(export.c.id)
     )
-    documents = (
-        sa.select(export, sa.literal("provenance").label("type"), export.c.provenance_path.label("path"))
-        .where(export.c.provenance_sha256 == sha256)
+
+
+@keep_text({})
+def _select_exports_of_document() -> sa.Select[Any]:
+    export = schema.export
+    kind = sa.literal("provenance").label("type")
+    return (
+        sa.select(export, kind, export.c.provenance_path.label("path"))
+        .where(export.c.provenance_sha256 == sa.bindparam("file"))
         .order_by(export.c.id)
     )
-    return [_build_export(row) for query in (arrays, documents) for row in connection.execute(query)]
 
 
 def _build_export(row: Any) -> IdentifiedExport:

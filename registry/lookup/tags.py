@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-import sqlalchemy as sa
-
 from registry import schema
 from registry.database.seals import read_head
 from registry.errors import NotFoundError, RequestError
 from registry.identifiers import find_near, quote, suggestion
 from registry.instants import Instant
 from registry.records import Tag
+from registry.sql import sa
 
 
 def list_tags(connection: sa.Connection, revision: int) -> list[Tag]:

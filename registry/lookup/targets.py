@@ -10,8 +10,6 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Literal
 
-import sqlalchemy as sa
-
 from registry import detectors
 from registry.errors import IdentifierError, NotFoundError, NotValidError, Remedy, RequestError
 from registry.identifiers import (
@@ -32,6 +30,7 @@ from registry.lookup.panels import find_panels, list_panels_with_m_number
 from registry.lookup.revisions import read_newest_revision
 from registry.lookup.runs import find_configuration, read_run
 from registry.records import Configuration, Panel, Run
+from registry.sql import sa
 
 _MAX_PATTERN = 200  # characters; a detector Id of fifty panels is not searched for wildcards
 _PATTERN = re.compile(r"(?=.*[*?\[])[A-Za-z0-9_.*?!\[\]-]+")

@@ -10,13 +10,12 @@ from functools import cache
 from itertools import islice, zip_longest
 from typing import Any, Generic, TypeVar
 
-import sqlalchemy as sa
-
 from registry import schema
-from registry.database.planner import LIMIT_ONE
+from registry.database.planner import limit_one
 from registry.detectors import DETECTOR_TYPES
 from registry.instants import BEGINNING, NEVER
 from registry.lookup.values_table import values_table_parameters, values_table_template
+from registry.sql import sa
 
 _CHUNK_SIZE = 1000
 
@@ -108,7 +107,7 @@ def _select_versions(dialect: str, *, is_bounded: bool) -> sa.Select[Any]:
             .where(earlier.c.panel_id == panel.c.id, earlier.c.kind == wanted.c.kind)
             .where(earlier.c.valid_from <= lower, schema.live_condition(earlier, revision))
             .order_by(earlier.c.valid_from.desc())
-            .limit(LIMIT_ONE)
+            .limit(limit_one())
             .correlate(panel, wanted)
         )
         lower = sa.func.coalesce(valid.scalar_subquery(), lower)

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from functools import cache
 from typing import Any
 
-import sqlalchemy as sa
-
 from registry import schema
+from registry.database.kept_statements import keep_text
+from registry.sql import sa
 
 DEFAULT_TIMEZONE = "UTC"
 
@@ -21,7 +20,7 @@ def read_timezone(connection: sa.Connection) -> str:
     return connection.execute(_select_timezone()).scalar() or DEFAULT_TIMEZONE
 
 
-@cache
+@keep_text({})
 def _select_timezone() -> sa.Select[Any]:
     timezone, closure = schema.timezone, schema.closure
     recorded = sa.select(timezone.c.name).where(timezone.c.withdrawn_in.is_(None))

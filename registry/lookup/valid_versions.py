@@ -10,23 +10,20 @@ nothing starts there: they change how long a look-up takes, not its answer.
 
 from __future__ import annotations
 
-from functools import cache
-from typing import Any, NamedTuple
-
-import sqlalchemy as sa
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from registry import schema
-from registry.database.planner import LIMIT_ONE, hint_live_index
-from registry.lookup.m_numbers import INSTANT, select_borne_aliases, select_m_number
+from registry.database.kept_statements import keep_text
+from registry.database.planner import hint_live_index, limit_one
+from registry.lookup.m_numbers import instant_parameter, select_borne_aliases, select_m_number
 from registry.lookup.revisions import select_revision_number
 from registry.lookup.value_lists import is_listed, list_parameter
 from registry.lookup.versions import list_version_columns, select_latest_start, select_next_start
+from registry.sql import sa
 
-_NEAR_BEFORE: sa.BindParameter[int] = sa.bindparam("near_before", type_=sa.BigInteger)
-_NEAR_AFTER: sa.BindParameter[int] = sa.bindparam("near_after", type_=sa.BigInteger)
-
-_RevisionNumber = sa.ScalarSelect[int] | None
-"""``None`` means the newest revision."""
+if TYPE_CHECKING:
+    _RevisionNumber = sa.ScalarSelect[int] | None
+    """``None`` means the newest revision."""
 
 
 class _Probes(NamedTuple):
@@ -38,7 +35,13 @@ class _Probes(NamedTuple):
     next_start: sa.ColumnElement[int | None]
 
 
-@cache
+@keep_text(
+    *(
+        {"kinds": kinds, "revision_by": by, "dialect": "sqlite"}
+        for kinds in (1, 2)
+        for by in ("newest", "number", "instant", "tag")
+    )
+)
 def select_valid_versions(kinds: int, revision_by: str, dialect: str) -> sa.Select[Any]:
     """Return the statement: `list_version_columns`, empty where nothing is valid, and the column ``valid_to``.
 
@@ -75,17 +78,20 @@ def looks_nearby(dialect: str, revision_by: str) -> bool:
 def _probe_nearby(kind_rows: sa.Subquery, panel_ids: sa.Select[Any]) -> _Probes:
     """Join with the live version nearby, else with any before; the M-numbers of all panels are looked up together."""
     panel, version, later = schema.panel, schema.version.alias("probe"), schema.version.alias("later")
-    borne = select_borne_aliases(panel_ids, INSTANT).subquery("borne_alias")
+    borne = select_borne_aliases(panel_ids, instant_parameter()).subquery("borne_alias")
     pairs = panel.outerjoin(borne, borne.c.panel_id == panel.c.id).join(kind_rows, sa.true())
+    near_before, near_after = (
+        sa.bindparam(name, type_=sa.BigInteger) for name in ("near_before", "near_after")
+    )
     near = _select_last(
-        version, kind_rows, version.c.valid_from <= INSTANT, version.c.valid_from > _NEAR_BEFORE
+        version, kind_rows, version.c.valid_from <= instant_parameter(), version.c.valid_from > near_before
     )
-    far = _select_last(version, kind_rows, version.c.valid_from <= _NEAR_BEFORE)
-    valid = sa.union_all(near, far).limit(LIMIT_ONE).lateral("valid")
+    far = _select_last(version, kind_rows, version.c.valid_from <= near_before)
+    valid = sa.union_all(near, far).limit(limit_one()).lateral("valid")
     near_next = _select_first(
-        later, kind_rows, later.c.valid_from > INSTANT, later.c.valid_from <= _NEAR_AFTER
+        later, kind_rows, later.c.valid_from > instant_parameter(), later.c.valid_from <= near_after
     )
-    far_next = _select_first(later, kind_rows, later.c.valid_from > _NEAR_AFTER)
+    far_next = _select_first(later, kind_rows, later.c.valid_from > near_after)
     return _Probes(
         pairs.outerjoin(valid, sa.true()),
         valid,
@@ -120,7 +126,7 @@ def _select_of_pair(version: sa.FromClause, kind_rows: sa.Subquery) -> sa.Select
     return (
         sa.select(version)
         .where(version.c.panel_id == schema.panel.c.id, version.c.kind == kind_rows.c.kind)
-        .limit(LIMIT_ONE)
+        .limit(limit_one())
         .correlate_except(version)
     )
 
@@ -134,7 +140,7 @@ def _probe_laterally(kind_rows: sa.Subquery, revision: _RevisionNumber) -> _Prob
     return _Probes(
         pairs.outerjoin(version, sa.true()),
         version,
-        select_m_number(panel_id, INSTANT, revision),
+        select_m_number(panel_id, instant_parameter(), revision),
         select_next_start(revision, version, latest.c.latest_start),
     )
 
@@ -150,7 +156,7 @@ def _probe_by_number(kind_rows: sa.Subquery, revision: _RevisionNumber) -> _Prob
     return _Probes(
         pairs.outerjoin(version, version.c.id == number),
         version,
-        select_m_number(panel_id, INSTANT, revision),
+        select_m_number(panel_id, instant_parameter(), revision),
         select_next_start(revision, version, latest_start),
     )
 
@@ -160,7 +166,7 @@ def _select_last_started(
 ) -> sa.Select[Any]:
     """Return the version of a panel and kind with the last start at or before the instant, and `latest_start`."""
     version = schema.version.alias("probe")
-    bound: sa.ColumnElement[Any] = INSTANT
+    bound: sa.ColumnElement[Any] = instant_parameter()
     if latest_start is not None:
         # NULL where nothing was recorded yet: no start is at or before that.
         bound = sa.case((bound < latest_start, bound), else_=latest_start)

@@ -8,11 +8,9 @@ from itertools import chain
 from operator import itemgetter
 from typing import Any
 
-import sqlalchemy as sa
-
 from registry import detectors, schema
 from registry.database.driver_reads import read_rows
-from registry.database.planner import LIMIT_ONE
+from registry.database.planner import limit_one
 from registry.errors import NotValidError
 from registry.instants import BEGINNING, LATEST, Instant
 from registry.lookup.revisions import RevisionRef, as_revision_ref
@@ -20,12 +18,12 @@ from registry.lookup.valid_versions import looks_nearby, select_valid_versions
 from registry.lookup.values_table import values_table_parameters, values_table_template
 from registry.lookup.versions import build_live_version
 from registry.records import Panel, Version
+from registry.sql import sa
 
 ValidVersions = dict[tuple[str, str], Version]
 """By panel Id and kind."""
 
 _PIECE_SIZE = 250  # with more at once PostgreSQL expects that reading a whole table pays
-_PAIR = schema.panel.c.identifier, schema.version.c.kind
 
 # How far around an instant starts are looked for at first, in microseconds; kept with each connection.
 _USUAL_WIDTH = "calreg_usual_width"
@@ -120,7 +118,7 @@ def _find_first_starts(
     firsts: dict[str, dict[str, Instant]] = {panel: {} for panel in panels}
     dialect = connection.dialect.name
     for begin in range(0, len(pairs), _PIECE_SIZE):
-        rows = values_table_parameters(dialect, pairs[begin : begin + _PIECE_SIZE], *_PAIR)
+        rows = values_table_parameters(dialect, pairs[begin : begin + _PIECE_SIZE], "identifier", "kind")
         query = _select_first_starts(dialect)
         for panel, kind, first in connection.execute(query, {**rows, "revision": revision}):
             if first is not None:
@@ -131,14 +129,14 @@ def _find_first_starts(
 @cache
 def _select_first_starts(dialect: str) -> sa.Select[Any]:
     panel, version = schema.panel, schema.version
-    wanted = values_table_template(dialect, *_PAIR)
+    wanted = values_table_template(dialect, panel.c.identifier, version.c.kind)
     revision: sa.BindParameter[int] = sa.bindparam("revision", type_=sa.Integer)
     first = (
         sa.select(version.c.valid_from)
         .where(version.c.panel_id == panel.c.id, version.c.kind == wanted.c.kind)
         .where(schema.live_condition(version, revision))
         .order_by(version.c.valid_from)
-        .limit(LIMIT_ONE)
+        .limit(limit_one())
         .correlate_except(version)
     )
     return sa.select(wanted.c.identifier, wanted.c.kind, first.scalar_subquery()).select_from(

@@ -7,90 +7,16 @@ as long for fifty panels as for their answer.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable
-from contextlib import suppress
 from typing import Any
 
-import sqlalchemy as sa
-from sqlalchemy.ext.compiler import compiles
-from sqlalchemy.sql.functions import FunctionElement
-
-
-class ArrayText(sa.types.UserDefinedType[Any]):
-    """The type of a parameter that is the text of an array of PostgreSQL."""
-
-    cache_ok = True
-    render_bind_cast = True
-
-    def __init__(self, item_type: sa.types.TypeEngine[Any]) -> None:
-        self.item_type = item_type
-
-    def get_col_spec(self, **_options: Any) -> str:
-        """Return the type that the parameter is cast to."""
-        return f"{self.item_type.compile()}[]"
-
-
-def format_array(values: Iterable[Any]) -> str:
-    """Return the text of an array: ``{"a","b",NULL}``."""
-    elements = list(values)
-    with suppress(TypeError):  # not all of them are texts
-        text = '","'.join(elements)
-        if elements and "\\" not in text and text.count('"') == 2 * (len(elements) - 1):
-            return (
-                f'{{"{text}"}}'  # nothing needs to be escaped, as is usual: this takes a seventh of the time
-            )
-    return "{" + ",".join(map(_format_element, elements)) + "}"
-
-
-def _format_element(value: Any) -> str:
-    if isinstance(value, str):
-        return '"' + value.replace("\\", "\\\\").replace('"', '\\"') + '"'
-    return "NULL" if value is None else str(int(value))
-
-
-class ValueList(sa.types.TypeDecorator[Any]):
-    """The type of a parameter that is a list: an array on PostgreSQL, JSON on SQLite."""
-
-    impl = sa.Text
-    cache_ok = True
-
-    def __init__(self, item_type: sa.types.TypeEngine[Any]) -> None:
-        super().__init__()
-        # A text is not cut to the length of a column, as the server would do in silence.
-        self.item_type = sa.Text() if isinstance(item_type, sa.String) else item_type
-
-    def load_dialect_impl(self, dialect: sa.Dialect) -> sa.types.TypeEngine[Any]:
-        """Return the type of a dialect."""
-        is_array = dialect.name == "postgresql"
-        return dialect.type_descriptor(ArrayText(self.item_type) if is_array else sa.Text())
-
-    def process_bind_param(self, value: Any, dialect: sa.Dialect) -> Any:
-        """Return the list as the dialect takes it."""
-        return format_array(value) if dialect.name == "postgresql" else json.dumps(list(value))
-
-
-class _IsListed(FunctionElement[Any]):
-    # Not Boolean: on SQLite that is compared with 1, which no index serves.
-    type: sa.types.TypeEngine[Any] = sa.types.NULLTYPE
-    inherit_cache = True
-    name = "is_listed"
-
-
-@compiles(_IsListed, "postgresql")
-def _compile_array(element: _IsListed, compiler: Any, **options: Any) -> str:
-    column, values = (compiler.process(part, **options) for part in element.clauses)
-    return f"{column} = ANY ({values})"
-
-
-@compiles(_IsListed, "sqlite")
-def _compile_json(element: _IsListed, compiler: Any, **options: Any) -> str:
-    column, values = (compiler.process(part, **options) for part in element.clauses)
-    return f"{column} IN (SELECT value FROM json_each({values}))"
+from registry.sql import sa
 
 
 def list_parameter(name: str, item_type: sa.types.TypeEngine[Any]) -> sa.BindParameter[Any]:
     """Return the parameter of that name of a statement that is kept, for `is_listed`."""
+    from registry.lookup.value_list_types import ValueList
+
     return sa.bindparam(name, type_=ValueList(item_type))
 
 
@@ -98,6 +24,8 @@ def is_listed(
     column: sa.ColumnElement[Any], values: Iterable[Any] | sa.BindParameter[Any]
 ) -> sa.ColumnElement[bool]:
     """Return the condition that the column has one of the values, or of those of a `list_parameter`."""
+    from registry.lookup.value_list_types import IsListed, ValueList
+
     if not isinstance(values, sa.BindParameter):
         values = sa.bindparam(None, list(values), ValueList(column.type), unique=True)
-    return _IsListed(column, values)
+    return IsListed(column, values)

@@ -11,9 +11,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from functools import cache
 from typing import Any
 
-import sqlalchemy as sa
-
-from registry.lookup.value_lists import ValueList
+from registry.sql import sa
 
 Parameters = Mapping[str, Any]
 """Parameters of a statement, by name."""
@@ -30,11 +28,12 @@ def values_table_template(dialect: str, *columns: sa.Column[Any]) -> sa.Subquery
 
 
 def values_table_parameters(
-    dialect: str, rows: Sequence[Sequence[Any]], *columns: sa.Column[Any]
+    dialect: str, rows: Sequence[Sequence[Any]], *columns: sa.Column[Any] | str
 ) -> Parameters:
-    """Return the parameters that are the rows of a `values_table_template`."""
+    """Return the parameters that are the rows of a `values_table_template` with these columns, or of these names."""
     if dialect == "postgresql":
-        return {f"values_{column.name}": [row[index] for row in rows] for index, column in enumerate(columns)}
+        names = (column if isinstance(column, str) else column.name for column in columns)
+        return {f"values_{name}": [row[index] for row in rows] for index, name in enumerate(names)}
     return {"values": json.dumps(rows)}
 
 
@@ -64,6 +63,8 @@ def number_list_parameters(dialect: str, numbers: Iterable[int]) -> Parameters:
 
 def _build_table(dialect: str, columns: Sequence[sa.Column[Any]], values: Parameters | None) -> sa.Subquery:
     if dialect == "postgresql":
+        from registry.lookup.value_list_types import ValueList
+
         arrays = [_bind(f"values_{column.name}", ValueList(column.type), values) for column in columns]
         typed = (sa.column(column.name, column.type) for column in columns)
         table = sa.func.unnest(*arrays).table_valued(*typed)

@@ -15,7 +15,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from registry import schema
-from registry.database.planner import LIMIT_ONE, hint_live_index
+from registry.database.planner import hint_live_index, limit_one
 from registry.errors import RequestError
 from registry.lookup.versions import find_largest_number, list_versions_with_numbers
 from registry.records import Version
@@ -74,7 +74,7 @@ def _find_last_revision(connection: sa.Connection, below: int) -> int:
         sa.select(version.c.recorded_in)
         .where(version.c.id < below)
         .order_by(version.c.id.desc())
-        .limit(LIMIT_ONE)
+        .limit(limit_one())
     )
     return int(connection.execute(query).scalar() or 0)
 

@@ -15,11 +15,10 @@ from types import MappingProxyType
 from typing import Any, Literal
 
 import msgspec
-import sqlalchemy as sa
 from msgspec.structs import replace
 
 from registry import schema
-from registry.database.planner import LIMIT_ONE, hint_live_index
+from registry.database.planner import hint_live_index, limit_one
 from registry.errors import CorruptionError, NotFoundError
 from registry.instants import Instant
 from registry.lookup.m_numbers import select_m_number
@@ -27,6 +26,7 @@ from registry.lookup.revisions import RevisionRef, as_revision_ref, select_revis
 from registry.lookup.timelines import build_timelines
 from registry.lookup.value_lists import is_listed
 from registry.records import Conversion, Version, Withdrawal
+from registry.sql import sa
 
 _CHUNK_SIZE = 1000
 
@@ -69,14 +69,14 @@ def select_versions(revision: int | sa.ColumnElement[int] | None) -> sa.Select[A
 
 def select_next_start(
     revision: int | sa.ColumnElement[int] | None,
-    version: sa.FromClause = schema.version,
+    version: sa.FromClause | None = None,
     latest: sa.ColumnElement[int | None] | None = None,
 ) -> sa.ScalarSelect[int | None]:
     """Return the smallest start after that of the row's version, of the same panel and kind.
 
-    The search ends at `latest`, the greatest start as of the revision.
+    The row is by default of the table itself. The search ends at `latest`, the greatest start as of the revision.
     """
-    later = schema.version.alias("later")
+    later, version = schema.version.alias("later"), schema.version if version is None else version
     query = (
         sa.select(sa.func.min(later.c.valid_from))
         .where(later.c.panel_id == version.c.panel_id, later.c.kind == version.c.kind)
@@ -99,7 +99,7 @@ def select_latest_start(
         sa.select(last.c.latest_start)
         .where(last.c.panel_id == panel_id, last.c.kind == kind)
         .order_by(last.c.recorded_in.desc(), last.c.latest_start.desc())
-        .limit(LIMIT_ONE)
+        .limit(limit_one())
         .correlate_except(last)
     )
     return query if revision is None else query.where(last.c.recorded_in <= revision)
@@ -264,7 +264,7 @@ def find_largest_number(connection: sa.Connection, revision: int) -> int:
     """Return the greatest number of a version recorded by a revision, 0 without any: one probe of an index."""
     version = schema.version
     query = sa.select(version.c.id).where(version.c.recorded_in <= revision)
-    query = query.order_by(version.c.recorded_in.desc(), version.c.id.desc()).limit(LIMIT_ONE)
+    query = query.order_by(version.c.recorded_in.desc(), version.c.id.desc()).limit(limit_one())
     return int(connection.execute(query).scalar() or 0)
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import asdict
 from pathlib import Path
 
-from registry import schema
 from registry.authorship import escape_undecodable
 from registry.database.change import Change
 from registry.instants import parse_instant
@@ -15,8 +14,8 @@ from registry.provenance.document import Document
 def record_export(change: Change, document: Document, path: Path, sha256: str) -> None:
     """Record an export's outputs and the versions they came from; `path` and `sha256` are those of its document."""
     resolution = document.resolution
-    (key,) = change.insert(
-        schema.export,
+    (key,) = change.insert_into(
+        "export",
         [
             {
                 "revision": document.registry.revision,
@@ -35,8 +34,8 @@ def record_export(change: Change, document: Document, path: Path, sha256: str) -
             }
         ],
     )
-    change.insert(
-        schema.export_output,
+    change.insert_into(
+        "export_output",
         [
             {
                 "export_id": key,
@@ -49,6 +48,6 @@ def record_export(change: Change, document: Document, path: Path, sha256: str) -
         ],
     )
     used = {constants.version for panel in resolution.panels for constants in panel.constants}
-    change.insert(
-        schema.export_input, [{"export_id": key, "version_id": version} for version in sorted(used)]
+    change.insert_into(
+        "export_input", [{"export_id": key, "version_id": version} for version in sorted(used)]
     )

@@ -11,14 +11,13 @@ from functools import cache
 from itertools import islice
 from typing import Any, NamedTuple
 
-import sqlalchemy as sa
-
 from registry import schema
 from registry.errors import ConflictError, Remedy
 from registry.instants import BEGINNING, Instant
 from registry.lookup.values_table import values_table_parameters, values_table_template
 from registry.lookup.versions import select_latest_start
 from registry.records import Conversion
+from registry.sql import sa
 
 _PIECE_SIZE = 250  # with more at once PostgreSQL expects that reading a whole table pays
 

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import sqlalchemy as sa
-
 from registry import schema
 from registry.database.change import Change
 from registry.lookup.revisions import require_comment
 from registry.lookup.timezones import read_timezone
+from registry.sql import sa
 from registry.timezones import find_zone
 
 

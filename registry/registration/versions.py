@@ -11,8 +11,6 @@ from itertools import groupby
 from operator import itemgetter
 from typing import Any
 
-import sqlalchemy as sa
-
 from registry import schema
 from registry.database.change import Change, Row
 from registry.errors import ConflictError, NotFoundError, NotValidError
@@ -25,6 +23,7 @@ from registry.lookup.values_table import values_table_parameters, values_table_t
 from registry.records import CheckedConstants, CheckedFile, FilePattern, Panel, Version
 from registry.registration.planning import VersionKey, VersionStatement, plan_pieces, refuse_conflicts
 from registry.registration.version_batches import VersionBatch
+from registry.sql import sa
 from registry.store import manifest_sha256
 
 

@@ -1,27 +1,40 @@
-"""The tables in SQLAlchemy Core. The migrations create them; a test compares the two.
+"""The schema of the database: its tables, made when one of them is used for the first time.
 
-*Facts* can be withdrawn: their rows have the revision that recorded them and, if so, the one that withdrew
-them. The rows of panel, blob, blob_pattern, constants and tag have only ``recorded_in``. Other rows belong to one of
-these.
-Nothing is ever updated or deleted, except that ``withdrawn_in`` is set once; triggers in the database
-guarantee it (`database.guards`). ``seal`` has the digest of each revision's facts and of the seal before it,
-``export_seal`` that of each export (``docs/seals.md``).
-
-``closure`` describes the database, not the registry: where it came from, and whether it takes writes.
-
-Instants are microseconds since 1970 UTC, ``beginning`` the smallest BIGINT.
+See `schema.tables`. The tables need SQLAlchemy, which takes longer to import than most commands need for their work.
 """
 
 from __future__ import annotations
 
-import sqlalchemy as sa
+from typing import TYPE_CHECKING, Any
 
-from registry.schema.columns import metadata
-from registry.schema.exports import export, export_input, export_output, export_seal
-from registry.schema.history import closure, lineage, registry, revision, seal, tag
-from registry.schema.panels import alias, panel, timezone
-from registry.schema.runs import configuration, configuration_panel, detector_name, detector_name_panel, run
-from registry.schema.versions import blob, blob_pattern, constants, constants_file, version
+if TYPE_CHECKING:
+    from registry.schema.tables import (
+        alias,
+        blob,
+        blob_pattern,
+        closure,
+        configuration,
+        configuration_panel,
+        constants,
+        constants_file,
+        detector_name,
+        detector_name_panel,
+        export,
+        export_input,
+        export_output,
+        export_seal,
+        lineage,
+        live_condition,
+        metadata,
+        panel,
+        registry,
+        revision,
+        run,
+        seal,
+        tag,
+        timezone,
+        version,
+    )
 
 __all__ = [
     "REVISION",
@@ -56,13 +69,10 @@ REVISION = "0012"
 """The Alembic revision that this software reads and writes."""
 
 
-def live_condition(table: sa.FromClause, as_of: int | sa.ColumnElement[int] | None) -> sa.ColumnElement[bool]:
-    """Return the condition that a fact was recorded and not withdrawn as of a revision; None is the newest.
+def __getattr__(name: str) -> Any:
+    if name not in __all__:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from registry.schema import tables
 
-    For the newest the condition is that of the indexes of live facts.
-    """
-    if as_of is None:
-        return table.c.withdrawn_in.is_(None)
-    return sa.and_(
-        table.c.recorded_in <= as_of, sa.or_(table.c.withdrawn_in.is_(None), table.c.withdrawn_in > as_of)
-    )
+    value = globals()[name] = getattr(tables, name)
+    return value
