@@ -9,11 +9,11 @@ import socket
 import sys
 from dataclasses import dataclass
 from functools import cache
-from importlib.metadata import version
 from pathlib import Path
 
 from registry.errors import RequestError
 from registry.identifiers import quote
+from registry.packages import find_version
 from registry.permissions import name_user
 from registry.secrets import has_database_password, mask_words
 
@@ -75,7 +75,7 @@ def find_working_folder() -> str | None:
 @cache
 def software_version() -> str:
     """Return the name and version of this software, ``calreg 0.1.0``."""
-    return f"calreg {version('calreg')}"
+    return f"calreg {find_version('calreg')}"
 
 
 def _find_user_name() -> str:

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import hashlib
-import platform
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
-from importlib.metadata import version
 from pathlib import Path
 
 from msgspec.structs import replace
@@ -32,6 +31,7 @@ from registry.exporters.publication import publish_outputs
 from registry.lookup.chosen_panels import refuse_no_panels
 from registry.lookup.resolution import ArrayRequest
 from registry.lookup.revisions import AsOf, RevisionRef
+from registry.packages import find_version
 from registry.parallel import Progress
 from registry.provenance import Document, encode
 from registry.provenance.document import FORMAT_VERSION, Creator, RegistryReference, Request
@@ -173,8 +173,8 @@ def draft_document(
         created_by=Creator(signature.author, signature.host, signature.command, find_working_folder()),
         software={
             "calreg": signature.software.removeprefix("calreg "),
-            "python": platform.python_version(),
-            **{name: version(name) for name in ("numpy", "sqlalchemy")},  # which need not be imported
+            "python": sys.version.partition(" ")[0],
+            **{name: find_version(name) for name in ("numpy", "sqlalchemy")},  # which need not be imported
             **(get_software_versions(export_format) if export_format else {}),
         },
         registry=RegistryReference(

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from importlib import import_module
-from importlib.metadata import version
 from pathlib import Path
 from types import MappingProxyType
 from typing import Protocol, cast
@@ -15,6 +14,7 @@ from registry.exporters.layout import Layout, Target, WrittenFiles
 from registry.exporters.slots import find_slots, list_absent_segments
 from registry.extras import import_extra
 from registry.identifiers import quote
+from registry.packages import find_version
 from registry.parallel import Advance, Progress
 from registry.provenance.document import Document, Output
 from registry.records import ExportedFile
@@ -96,7 +96,7 @@ def list_zeroed_segments(export_format: Format, draft: Document) -> tuple[int, .
 def get_software_versions(export_format: Format) -> dict[str, str]:
     """Return the version of the required package, on which the bytes of the files depend."""
     package = export_format.REQUIRED_PACKAGE
-    return {} if package is None else {package: version(package)}
+    return {} if package is None else {package: find_version(package)}
 
 
 def list_formats_with_runs() -> list[str]:
