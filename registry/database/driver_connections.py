@@ -9,7 +9,7 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, NamedTuple, cast
+from typing import TYPE_CHECKING, Any, cast
 
 from registry.database.engine import take_over
 from registry.database.forks import SQLiteConnection, account_for, delay_forks
@@ -20,8 +20,14 @@ if TYPE_CHECKING:
     import sqlalchemy as sa
 
 
-class _Dialect(NamedTuple):
-    name: str = "sqlite"
+class _Dialect:
+    name = "sqlite"
+
+    def __init__(self, connection: DriverConnection) -> None:
+        self._connection = connection
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._connection.become_sqlalchemy().dialect, name)
 
 
 class DriverConnection:
@@ -52,7 +58,7 @@ class DriverConnection:
     @property
     def dialect(self) -> Any:
         """The dialect, of which look-ups need the name."""
-        return _Dialect() if self._taken is None else self._taken.dialect
+        return _Dialect(self) if self._taken is None else self._taken.dialect
 
     def execute(self, statement: Any, parameters: Any = None, **options: Any) -> Any:
         """Execute a statement as `sqlalchemy.Connection` does."""
@@ -91,6 +97,12 @@ class DriverConnection:
         else:
             self._taken.commit()
 
+    def give_back(self) -> None:
+        """End the transaction; what is not committed is rolled back."""
+        if self._taken is not None:
+            self._taken.close()
+        self.raw.rollback()
+
     def close(self) -> None:
         """Close it; what is not committed is rolled back."""
         if self._taken is not None:
@@ -108,7 +120,7 @@ class DriverPool:
     """The connections of the driver to a file that nobody uses at the moment."""
 
     def __init__(self, file: SQLiteFile, get_engine: Callable[[], sa.Engine]) -> None:
-        self._file = file
+        self.file = file
         self._get_engine = get_engine
         self._idle: list[SQLiteConnection] = []
         self._connections = account_for(self)
@@ -119,7 +131,7 @@ class DriverPool:
     ) -> Iterator[sa.Connection]:
         """Open a connection in a transaction, which is rolled back at the end; without `begin` in none."""
         with delay_forks(is_sqlite=True, writing=writing):
-            connection = DriverConnection(self._take(), self._get_engine)
+            connection = DriverConnection(self.take(), self._get_engine)
             try:
                 if begin is not None:
                     connection.raw.execute(begin).close()
@@ -133,25 +145,23 @@ class DriverPool:
             self._put_back(connection)
 
     def _put_back(self, connection: DriverConnection) -> None:
-        if connection.is_taken:
-            connection.close()
-            return
         try:
-            connection.raw.rollback()
+            connection.give_back()
         except sqlite3.Error:  # it was closed meanwhile, or can be used no more
             connection.close()
             return
         if not connection.raw.inherited:
             self._idle.append(connection.raw)
 
-    def _take(self) -> SQLiteConnection:
+    def take(self) -> SQLiteConnection:
+        """Return a connection that nobody uses, or a new one."""
         try:
             connection = self._idle.pop()
         except IndexError:
-            connection = self._file.connect()
+            connection = self.file.connect()
             self._connections.add(connection)
         try:
-            self._file.refuse_replaced()
+            self.file.refuse_replaced()
         except BaseException:
             connection.close()
             raise

@@ -37,6 +37,7 @@ def read_rows(
         kept = source.read_rows(statement, parameters)
         if kept is not None:
             return kept
+        connection = source.become_sqlalchemy()
     compiled = _compile(build_statement(statement), connection.dialect)
     named = {**compiled.fixed, **parameters}
     for name, write in compiled.writers.items():

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, cast
@@ -53,12 +53,14 @@ def make_engine(url: str, *, create: bool = False, read_only: bool = False) -> s
     return name_database(make_server_engine(url), url)
 
 
-def make_file_engine(file: SQLiteFile, url: str) -> sa.Engine:
-    """Return an engine for a file of SQLite, not connected yet."""
+def make_file_engine(
+    file: SQLiteFile, url: str, *, connect: Callable[[], SQLiteConnection] | None = None
+) -> sa.Engine:
+    """Return an engine for a file of SQLite, not connected yet; `connect` has its connections, if others do."""
     from registry.database.sqlite_compiler import HintingSQLiteCompiler
 
     engine = sa.create_engine(
-        "sqlite://", creator=file.connect, poolclass=sa.QueuePool, max_overflow=_UNLIMITED
+        "sqlite://", creator=connect or file.connect, poolclass=sa.QueuePool, max_overflow=_UNLIMITED
     )
     engine.update_execution_options(uri=file.uri)  # another connection can attach the same file
     engine.dialect.statement_compiler = HintingSQLiteCompiler
@@ -77,8 +79,8 @@ def make_file_engine(file: SQLiteFile, url: str) -> sa.Engine:
 
 
 def take_over(engine: sa.Engine, connection: SQLiteConnection) -> sa.Connection:
-    """Return a connection of the engine that goes on with one of the driver, in its transaction; it closes it."""
-    pool = sa.NullPool(cast("Any", lambda: connection), reset_on_return=None, dialect=engine.dialect)
+    """Return a connection of the engine that goes on with one of the driver, in its transaction."""
+    pool = sa.StaticPool(cast("Any", lambda: connection), reset_on_return=None, dialect=engine.dialect)
     taken = sa.Connection(engine, pool.connect()).execution_options(is_begun=True)
     engine.dialect.initialize(taken)  # which the engine does with the first connection of its own
     return taken

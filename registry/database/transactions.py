@@ -72,8 +72,10 @@ class Database:
         self.head_file = head_file
         self.pin: Head | None = None
         file = sqlite_file(url)
-        self._file = None if file is None else SQLiteFile(str(file), "rw", read_only=read_only)
-        self._pool = None if self._file is None else DriverPool(self._file, lambda: self._engine)
+        self._pool = None
+        if file is not None:
+            opened = SQLiteFile(str(file), "rw", read_only=read_only)
+            self._pool = DriverPool(opened, lambda: self._engine)
         self._made_engine: sa.Engine | None = None
         try:
             with translate_database_errors(url):
@@ -87,7 +89,12 @@ class Database:
     def _engine(self) -> sa.Engine:
         """The engine, made when something needs SQLAlchemy, which then executes every statement."""
         if self._made_engine is None:
-            engine = make_engine(self.url) if self._file is None else make_file_engine(self._file, self.url)
+            pool = self._pool
+            engine = (
+                make_engine(self.url)
+                if pool is None
+                else make_file_engine(pool.file, self.url, connect=pool.take)
+            )
             # Another thread may have made one meanwhile.
             self._made_engine = self._made_engine or engine
         return self._made_engine
@@ -219,6 +226,8 @@ class Database:
 
     def late_seal_transaction(self, number: int) -> AbstractContextManager[LateSeal]:
         """Open a writer's transaction that seals a revision, which must be the newest and have no seal."""
+        from registry.database.late_seals import LateSeal
+
         self._refuse_pinned()
         self.refuse_closed()
 

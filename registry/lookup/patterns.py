@@ -11,6 +11,7 @@ import sqlalchemy as sa
 from numpy.typing import NDArray
 
 from registry import schema
+from registry.database.driver_connections import use_sqlalchemy
 from registry.errors import CorruptionError
 from registry.lookup.file_uses import Module
 from registry.lookup.values_table import values_table_parameters, values_table_template
@@ -40,6 +41,7 @@ def read_signs(connection: sa.Connection, revision: int | None = None) -> Stored
 
 def _read_with_driver(connection: sa.Connection, query: sa.Select[Any]) -> list[tuple[str, bytes]]:
     """Return rows as the driver has them, PostgreSQL's without making texts of the bytes: in half of the time."""
+    connection = use_sqlalchemy(connection)
     dialect = connection.dialect
     driver: Any = dialect.loaded_dbapi
     text = str(query.compile(dialect=dialect, compile_kwargs={"literal_binds": True}))

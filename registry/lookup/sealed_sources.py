@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 import sqlalchemy as sa
 
 from registry import schema
+from registry.database.driver_connections import use_sqlalchemy
 from registry.database.keys import order_bytewise
 from registry.database.seal_text import TableLines, encode_numbers, lines_of
 
@@ -93,6 +94,7 @@ def _raw(connection: sa.Connection, columns: Iterable[sa.Column[Any]]) -> list[s
 
 def read_batches(connection: sa.Connection, query: sa.Select[Any]) -> Iterator[list[tuple[Any, ...]]]:
     """Yield rows in batches, as the driver returns them: those of SQLAlchemy would take as long again."""
+    connection = use_sqlalchemy(connection)
     dialect = connection.dialect
     driver: Any = dialect.loaded_dbapi
     has_binaries = any(isinstance(column.type, sa.LargeBinary) for column in query.selected_columns)
