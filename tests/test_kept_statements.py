@@ -64,9 +64,9 @@ def file(sample: RegistryLocation) -> SQLiteFile:
 def pool(file: SQLiteFile) -> Iterator[DriverPool]:
     """Connections of the driver to a registry with a row of every sort."""
     engine = make_file_engine(file, "sqlite:///")
-    made = DriverPool(file, lambda: engine)
-    yield made
-    made.dispose()
+    connections = DriverPool(file, lambda: engine)
+    yield connections
+    connections.dispose()
     engine.dispose()
 
 

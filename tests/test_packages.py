@@ -11,7 +11,7 @@ from registry.packages import find_version
 
 
 def test_the_version_of_every_installed_package_is_found() -> None:
-    names = {found.metadata["Name"] for found in distributions()}
+    names = {distribution.metadata["Name"] for distribution in distributions()}
     assert {"calreg", "numpy", "SQLAlchemy"} <= names
     assert {name: find_version(name) for name in names} == {name: version(name) for name in names}
 

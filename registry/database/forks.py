@@ -108,7 +108,7 @@ class _Transactions:
 
 
 class ConnectionSource(Protocol):
-    """What keeps connections that nobody uses at the moment: an engine, or a pool of the driver's own."""
+    """A place of connections that nobody uses at the moment: an engine, or a pool of the driver's own."""
 
     def dispose(self, close: bool = True) -> None:
         """Close these connections, or only forget them."""

@@ -165,8 +165,8 @@ def keep_text(
         @cache
         @wraps(build)
         def find(*values: _Arguments.args, **options: _Arguments.kwargs) -> _Statement:
-            given = {**dict(zip(names, values, strict=False)), **options}
-            key = write_key(_defaults(build) | given)
+            arguments = {**dict(zip(names, values, strict=False)), **options}
+            key = write_key(_defaults(build) | arguments)
             return cast("_Statement", KeptStatement(key, lambda: build(*values, **options)))
 
         _calls.extend(KeptCall(write_key(call), partial(build, **call)) for call in calls)
