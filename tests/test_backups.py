@@ -692,3 +692,68 @@ def test_the_pages_of_a_database_with_other_guards_are_not_copied(
         assert find_differences(connection) == []
     _restore(folder, again)
     assert read_facts(again.database) == read_facts(sqlite_location.database)
+
+
+def _record_more(registry: Registry, folder: Path) -> None:
+    """Withdraw what was there before, put another in its place, and record what has parts, and an export."""
+    arrays = write_panel_folder(folder / "later", seed=9, kinds=["gain"])
+    (live,) = (
+        version
+        for version in registry.versions.list(PANEL_A)
+        if (version.kind, str(version.valid_from)) == ("gain", "beginning")
+    )
+    registry.versions.withdraw(live.version, comment="replaced")
+    registry.versions.add(PANEL_A, arrays, valid_from="beginning", kinds=["gain"])
+    registry.detectors.configure("late", "XcsEndstation.0:Jungfrau.0", PANEL_A, first_run=1)
+    registry.runs.add("exp=late:run=1", begin="20170601000000")
+    registry.export("exp=late:run=1", folder / "late export", types=["pixel_gain"])
+    registry.tags.add("later-1")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("location", ["postgresql"], indirect=True)
+@pytest.mark.parametrize("is_damaged", [False, True])
+def test_a_later_backup_of_a_server_continues_the_former_one_where_that_is_sound(
+    filled: Registry,
+    sample: RegistryLocation,
+    folder: Path,
+    again: RegistryLocation,
+    tmp_path: Path,
+    is_damaged: bool,
+) -> None:
+    filled.backup(folder)
+    _record_more(filled, tmp_path)
+    if is_damaged:
+        file = _database(folder)
+        content = bytearray(file.read_bytes())
+        content[-1] ^= 1
+        file.chmod(0o644)
+        file.write_bytes(content)
+    works: list[str] = []
+
+    def note(description: str, total: int) -> AbstractContextManager[Advance]:
+        works.append(description)
+        return no_progress(description, total)
+
+    done = filled.backup(folder, progress=note)
+    assert ("copying rows" in works, "copying what is new" in works) == (is_damaged, not is_damaged)
+    assert read_facts(f"sqlite:///{_database(folder)}") == read_facts(sample.database)
+    assert done.rows == {name: len(rows) for name, rows in read_rows(sample.database).items()}
+    _restore(folder, again)
+    with again.open() as restored:
+        assert restored.verify().problems == ()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("location", ["postgresql"], indirect=True)
+def test_a_later_backup_of_a_server_copies_everything_where_the_numbers_of_rows_differ(
+    filled: Registry, sample: RegistryLocation, folder: Path
+) -> None:
+    filled.backup(folder)
+    engine = sample.engine()
+    with engine.begin() as connection, disable_guards(connection):
+        connection.execute(sa.text("DELETE FROM tag WHERE name = 'first'"))
+    engine.dispose()
+    filled.tags.add("later")
+    filled.backup(folder)
+    assert read_facts(f"sqlite:///{_database(folder)}") == read_facts(sample.database)

@@ -1,5 +1,6 @@
 """A registry moves from either sort of database to either, whole; and is never open in two places."""
 
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,7 @@ from registry.errors import (
     SchemaError,
     UnavailableError,
 )
+from registry.parallel import Advance, no_progress
 from testing.panels import PANEL_A, PANEL_C
 from testing.registries import RegistryLocation
 from testing.sealing import record_raw_revision
@@ -320,3 +322,28 @@ def test_the_command_says_where_the_registry_is_now(
     assert calreg.run("copy", "--to", new, "--json").json["rows"] == {}
     assert calreg.assert_refused(5, "panel", "add", PANEL_C)["reason"] == "departure"
     assert calreg.run("panel", "list", "--json").json[0]["panel"] == PANEL_A
+
+
+@pytest.mark.slow
+def test_writers_wait_only_for_the_last_rows_of_a_move(
+    sample: RegistryLocation, filled: Registry, target: str
+) -> None:
+    written: list[int] = []
+
+    def meanwhile(description: str, total: int) -> AbstractContextManager[Advance]:
+        if description == "copying rows" and not written:
+            filled.tags.add("meanwhile")
+            gap = next(version for version in filled.versions.list(PANEL_A) if version.constants is None)
+            written.append(filled.versions.withdraw(gap.version, comment="meanwhile").revision)
+        return no_progress(description, total)
+
+    done = copy_registry(target, None, sample.database, sample.store, progress=meanwhile)
+    assert written == [done.revision]
+    assert read_facts(target) == read_facts(sample.database)
+    assert {name: len(rows) for name, rows in read_facts(target).items()} == {
+        name: count for name, count in done.rows.items() if name != "closure"
+    }
+    with RegistryLocation(target, sample.store).open() as moved:
+        assert moved.verify().problems == ()
+        assert moved.differences() == []
+        assert moved.closure is None

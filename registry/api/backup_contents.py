@@ -1,12 +1,14 @@
 """The contents of a backup: the database, and the stored files. What the former one has is not checked again.
 
-The pages of a SQLite database are copied, which takes the time of its file; from PostgreSQL the rows are.
+The pages of a SQLite database are copied, which takes the time of its file. From PostgreSQL the rows are: those that
+are new, after the file of the former backup.
 """
 
 from __future__ import annotations
 
+import hashlib
 import os
-from contextlib import ExitStack, suppress
+from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
 
@@ -21,16 +23,18 @@ from registry.api.incomplete_copies import CopiedFiles
 from registry.api.objects import StoredFiles, copy_objects
 from registry.api.stale_copies import StoreWitness
 from registry.database.creation import populate_database
-from registry.database.engine import read_immutable_file
+from registry.database.engine import lift_idle_limit, open_engine, read_immutable_file, write_transaction
+from registry.database.later_rows import copy_later_rows, count_rows
 from registry.database.pages import can_copy_pages, check_pages, copy_pages
 from registry.database.seals import find_head, read_seal
 from registry.database.transfer import copy_rows, select_all_rows
-from registry.errors import ConflictError
-from registry.files import TEMPORARY_PREFIX
+from registry.errors import ConflictError, RegistryError
+from registry.files import TEMPORARY_PREFIX, open_regular
 from registry.heads import Head
 from registry.left_out_notes import KEY as LEFT_OUT
 from registry.lookup.revisions import read_newest_revision
 from registry.parallel import Progress
+from registry.storage.sources import copy_and_hash
 from registry.store import ContentStore
 
 
@@ -63,29 +67,55 @@ def write_database(
     *,
     verify: bool,
 ) -> WrittenDatabase:
-    """Write the database of a backup: the pages of a sound SQLite file, else the rows."""
-    with ExitStack() as stack:
-        with backend.database.read_transaction() as source:
-            has_pages = can_copy_pages(source)
-        target = None
-        if not has_pages:
-            place = f"sqlite:///{file}", backend.database.registry_id
-            target = stack.enter_context(populate_database(*place, write_ahead_log=False))
-        source = stack.enter_context(backend.database.read_transaction())
+    """Write the database of a backup: the pages of a sound SQLite file, else the rows; what is new after the former."""
+    checked = None if verify else _find_checked_revision(file.parent, former)
+    with backend.database.read_transaction() as source:
+        lift_idle_limit(source)
         head = find_head(source, read_newest_revision(source))
         notes = witness.list_warnings(source)
         _refuse_newer_backup(source, former, head)
-        checked = None if verify else _find_checked_revision(file.parent, former)
-        if target is None:
+        has_pages = can_copy_pages(source)
+        if has_pages:
             rows = copy_pages(source, file, progress)
         else:
-            rows = copy_rows(source, target, select_all_rows(source, target), progress)
+            continued = None
+            if checked is not None and former is not None and source.dialect.name == "postgresql":
+                continued = _continue_former(source, former, file, progress)
+                checked = None if continued is None else checked
+            rows = continued or _copy_all_rows(source, backend.database.registry_id, file, progress)
     with read_immutable_file(file) as copy:
         if has_pages:
             check_pages(copy, backend.database.name, checked)
         if verify:
             check_history(copy, head.number, head.seal, progress)
     return WrittenDatabase(head, rows, notes, checked)
+
+
+def _continue_former(
+    source: sa.Connection, former: BackupDescription, file: Path, progress: Progress
+) -> dict[str, int] | None:
+    """Write the database of the former backup with what is new; return the numbers of its rows.
+
+    None where that is damaged, or what is new does not make it the same as the registry's: then all is to be copied.
+    """
+    with open_regular(file.parent / former.database) as content, file.open("wb") as copy:
+        digest = copy_and_hash(content, copy.write, hashlib.sha256())
+    if digest != former.sha256:
+        return None
+    with suppress(RegistryError), open_engine(f"sqlite:///{file}") as engine:
+        with write_transaction(engine) as target:
+            copy_later_rows(source, target, progress)
+            rows = count_rows(target)
+        if rows == count_rows(source):
+            return rows
+    return None
+
+
+def _copy_all_rows(source: sa.Connection, registry_id: str, file: Path, progress: Progress) -> dict[str, int]:
+    """Write a new database, whatever the file holds so far."""
+    os.truncate(file, 0)
+    with populate_database(f"sqlite:///{file}", registry_id, write_ahead_log=False) as target:
+        return copy_rows(source, target, select_all_rows(source, target), progress)
 
 
 def _find_checked_revision(folder: Path, former: BackupDescription | None) -> int | None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from contextlib import closing
+from contextlib import ExitStack, closing
 from pathlib import Path
 
 import sqlalchemy as sa
@@ -16,11 +16,13 @@ from registry.api.objects import StoredFiles, copy_objects, copy_recorded_object
 from registry.authorship import build_signature, escape_undecodable
 from registry.database.closing import Closure, find_newest_closure, record_closure, refuse_closed
 from registry.database.creation import populate_database, refuse_occupied
+from registry.database.engine import lift_idle_limit
 from registry.database.histories import refuse_foreign_database
+from registry.database.later_rows import copy_later_rows, count_rows
 from registry.database.seals import find_head, read_head
 from registry.database.store_heads import HeadKeeper
 from registry.database.transactions import Database
-from registry.database.transfer import copy_rows, select_all_rows
+from registry.database.transfer import copy_rows, refuse_dangling, select_all_rows
 from registry.errors import ClosedError, RegistryError
 from registry.heads import HeadFile
 from registry.lookup.revisions import read_newest_revision
@@ -44,7 +46,7 @@ def copy_registry(
 ) -> RegistryCopy:
     """Move a registry to an empty database, SQLite or PostgreSQL; all revisions, ids and checksums stay the same.
 
-    Both databases can never be written at the same time. The source takes no writes while its rows are copied;
+    Both databases can never be written at the same time. The source takes no writes while its last rows are copied;
     the target is committed closed, then the source is closed permanently, then the target is opened. After an
     interruption the same call completes the move, or starts it again if the source is still open.
 
@@ -97,23 +99,33 @@ def copy_registry(
 def _move(
     backend: Backend, to: str, to_store: Place, files: CopiedFiles, copied: int, progress: Progress
 ) -> RegistryCopy:
-    """Move the rows, and the files that were recorded after the revision up to which they have been copied."""
+    """Move the rows, and the files that were recorded after the revision up to which they have been copied.
+
+    Writers wait only while what they have recorded meanwhile is copied.
+    """
     at, signature, objects = instants.now(), build_signature(), ContentStore(to_store)
-    with backend.database.exclusive_transaction() as source:
-        refuse_closed(source)
-        head = find_head(source, read_newest_revision(source))
-        _refuse_foreign_stores(source, backend, to_store)
-        if objects.place != backend.store.place:
-            late = copy_objects(
-                StoredFiles.in_transaction(source, copied + 1), backend.store, objects, progress
-            )
-            late.refuse_unreadable("the copy")
-            files += late
-        with populate_database(to, backend.database.registry_id) as target:
+    with ExitStack() as copying:
+        target = copying.enter_context(populate_database(to, backend.database.registry_id))
+        with backend.database.read_transaction() as source:  # others write meanwhile
+            lift_idle_limit(source)
             rows = copy_rows(source, target, select_all_rows(source, target), progress)
+        with backend.database.exclusive_transaction() as source:
+            refuse_closed(source)
+            head = find_head(source, read_newest_revision(source))
+            _refuse_foreign_stores(source, backend, to_store)
+            if objects.place != backend.store.place:
+                late = copy_objects(
+                    StoredFiles.in_transaction(source, copied + 1), backend.store, objects, progress
+                )
+                late.refuse_unreadable("the copy")
+                files += late
+            if copy_later_rows(source, target, progress):
+                refuse_dangling(target)
+                rows = count_rows(target)
             former = escape_undecodable(mask_database_url(backend.database.url))
             record_closure(target, "arrival", former, at, signature)
-        record_closure(source, "departure", escape_undecodable(mask_database_url(to)), at, signature)
+            copying.close()  # commits the target: at no moment do both accept writes
+            record_closure(source, "departure", escape_undecodable(mask_database_url(to)), at, signature)
     with closing(Database(to)) as opened:
         _open_for_writes(opened, to_store)
     return summarise_copy(_WHAT, backend.database.registry_id, head, to, to_store, rows, files)

@@ -11,6 +11,7 @@ import sqlalchemy as sa
 
 from registry import schema
 from registry.database.catalogue.differences import find_differences
+from registry.database.later_rows import count_rows, is_recorded_since
 from registry.database.plain_values import has_plain_values
 from registry.database.refusals import translate_database_errors
 from registry.database.transfer import read_rows, refuse_dangling
@@ -44,10 +45,7 @@ def copy_pages(source: sa.Connection, file: Path, progress: Progress) -> dict[st
             target.execute("PRAGMA synchronous = OFF")  # the file is put on the disk before it gets its name
             driver.backup(target, pages=_PAGES_AT_ONCE, progress=count)
             target.execute("PRAGMA journal_mode = DELETE")
-    return {
-        table.name: source.execute(sa.select(sa.func.count()).select_from(table)).scalar_one()
-        for table in schema.metadata.sorted_tables
-    }
+    return count_rows(source)
 
 
 def check_pages(copy: sa.Connection, origin: str, checked: int | None) -> None:
@@ -70,7 +68,7 @@ def check_pages(copy: sa.Connection, origin: str, checked: int | None) -> None:
         if damage:
             raise CorruptionError(f"the database {origin} is damaged: {damage[0]}")
         for table in schema.metadata.sorted_tables:
-            condition = sa.true() if checked is None else _is_recorded_since(table, checked)
+            condition = sa.true() if checked is None else is_recorded_since(table, checked)
             if not has_plain_values(copy, table, _write(copy, condition)):
                 for _ in read_rows(copy, sa.select(table), table):
                     pass
@@ -78,22 +76,6 @@ def check_pages(copy: sa.Connection, origin: str, checked: int | None) -> None:
             refuse_dangling(copy)
     except (sa.exc.DatabaseError, sqlite3.DatabaseError) as error:
         raise CorruptionError(f"the database {origin} is damaged: {getattr(error, 'orig', error)}") from error
-
-
-def _is_recorded_since(table: sa.Table, revision: int) -> sa.ColumnElement[bool]:
-    """Return the condition of the rows that later revisions recorded; of what is not of a revision, of all."""
-    condition: sa.ColumnElement[bool] = sa.true()
-    if table is schema.revision:
-        condition = table.c.number > revision
-    elif table is schema.seal:
-        condition = table.c.revision > revision
-    elif "recorded_in" in table.c:
-        condition = table.c.recorded_in > revision
-    elif "parent" in table.info:
-        name, key = table.info["parent"]
-        parent = schema.metadata.tables[name]
-        condition = table.c[key].in_(sa.select(parent.c.id).where(parent.c.recorded_in > revision))
-    return condition
 
 
 def _write(connection: sa.Connection, condition: sa.ColumnElement[bool]) -> str:

@@ -21,6 +21,7 @@ from registry.database.engine import lift_idle_limit
 from registry.database.guards.installation import disable_guards
 from registry.database.keys import order_bytewise
 from registry.database.migrations import list_own_tables
+from registry.database.postponed_checks import postpone_checks
 from registry.database.refusals import is_decoding_error
 from registry.errors import ConflictError, CorruptionError, RequestError, SchemaError
 from registry.parallel import Advance, Progress
@@ -59,7 +60,7 @@ def copy_rows(
         for name, query in queries.items()
     }
     total = 2 * sum(counts.values())
-    sent: dict[str, _RowChecksum] = {}
+    sent: dict[str, RowChecksum] = {}
     with progress("copying rows", total) as advance:
         with disable_guards(target):
             _delete_rows(target, queries, tables)
@@ -67,8 +68,10 @@ def copy_rows(
                 source, target, queries, tables, counts, advance
             )
             if not is_copied:
-                sent = _send_rows(source, target, queries, tables, advance)
-        _require_rows(target, sent, tables, advance)
+                _delete_rows(target, queries, tables)  # what SQLite may have begun to copy
+                with postpone_checks(target):
+                    sent = send_rows(source, target, queries, tables, advance)
+        require_rows(target, sent, {name: sa.select(tables[name]) for name in sent}, tables, advance)
     refuse_dangling(target)
     return counts | {name: checksum.rows for name, checksum in sent.items()}
 
@@ -78,34 +81,34 @@ def _delete_rows(target: sa.Connection, queries: Queries, tables: Mapping[str, s
         target.execute(tables[name].delete())
 
 
-def _send_rows(
+def send_rows(
     source: sa.Connection,
     target: sa.Connection,
     queries: Queries,
     tables: Mapping[str, sa.Table],
     advance: Advance,
-) -> dict[str, _RowChecksum]:
+) -> dict[str, RowChecksum]:
     """Carry rows from any database into any other; return what was sent, by table."""
-    _delete_rows(target, queries, tables)  # what SQLite may have begun to copy
-    sent: dict[str, _RowChecksum] = {}
+    sent: dict[str, RowChecksum] = {}
     for name, query in queries.items():
-        sent[name] = _RowChecksum()
+        sent[name] = RowChecksum(tables[name])
         with translate_value_errors(target, name):
             batches = sent[name].pass_through(read_rows(source, query, tables[name]), advance)
             insert_rows(target, name, tables[name].columns.keys(), batches)
     return sent
 
 
-def _require_rows(
+def require_rows(
     target: sa.Connection,
-    sent: Mapping[str, _RowChecksum],
+    sent: Mapping[str, RowChecksum],
+    queries: Queries,
     tables: Mapping[str, sa.Table],
     advance: Advance,
 ) -> None:
     """Read back what was sent; refuse a target that has other rows."""
     for name, expected in sent.items():
-        copied = _RowChecksum()
-        rows = read_rows(target, sa.select(tables[name]), tables[name])
+        copied = RowChecksum(tables[name])
+        rows = read_rows(target, queries[name], tables[name])
         for _ in copied.pass_through(rows, advance):
             pass
         if copied.value != expected.value:
@@ -123,15 +126,17 @@ def _reflect_tables(connection: sa.Connection) -> sa.MetaData:
     return metadata
 
 
-class _RowChecksum:
-    """The number of a table's rows, and a checksum over them."""
+class RowChecksum:
+    """The number of a table's rows, and a checksum over them, which come in the same batches to be compared."""
 
-    def __init__(self) -> None:
+    def __init__(self, table: sa.Table) -> None:
         self.rows = 0
+        self._doubles = [place for place, column in enumerate(table.c) if column.type.python_type is float]
         self._digest = hashlib.sha256()
 
     @property
     def value(self) -> tuple[int, str]:
+        """Their number, and the checksum."""
         return self.rows, self._digest.hexdigest()
 
     def pass_through(
@@ -139,14 +144,19 @@ class _RowChecksum:
     ) -> Iterator[Sequence[tuple[Any, ...]]]:
         """Yield the batches, and add them to the checksum."""
         for batch in batches:
-            self._digest.update(b"".join(map(_encode_row, batch)))
+            self._digest.update(
+                msgspec.msgpack.encode([*map(self._as_kept, batch)] if self._doubles else batch)
+            )
             self.rows += len(batch)
             advance(len(batch))
             yield batch
 
-
-def _encode_row(row: tuple[Any, ...]) -> bytes:
-    return msgspec.msgpack.encode([_as_kept(value) if isinstance(value, float) else value for value in row])
+    def _as_kept(self, row: tuple[Any, ...]) -> list[Any]:
+        values = list(row)
+        for place in self._doubles:
+            if values[place] is not None:
+                values[place] = _as_kept(values[place])
+        return values
 
 
 def _as_kept(value: float) -> float | None:
