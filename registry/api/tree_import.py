@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import ExitStack
 from functools import cache
 from pathlib import Path
@@ -22,10 +22,11 @@ from registry.database.change import Change
 from registry.errors import ConflictError, ImportHazardError, RegistryError, Remedy
 from registry.identifiers import format_count
 from registry.importers.left_out import list_left_out
-from registry.importers.legacy_tree import Hazard, LegacyTree, escape_name
+from registry.importers.legacy_tree import Entry, Hazard, LegacyTree, escape_name
 from registry.importers.panel_folders import CheckedTree, check_tree
 from registry.lookup.file_uses import Module
 from registry.lookup.revisions import require_comment
+from registry.lookup.starts import find_panels_with_versions
 from registry.parallel import Advance, Progress
 from registry.records import CheckedConstants, ImportOutcome, OpenStart, SkippedEntry
 from registry.records.imports import SkipCause
@@ -115,10 +116,12 @@ def _import_checked(
     """Record what is in a tree."""
     supersede, same_module = tolerance.supersede, tolerance.same_module
     with backend.read_transaction() as view:
-        refuse_other_timezone(view.connection, checked.tree)
+        panels = {entry.panel for entry in checked.tree.entries}
+        known = find_panels_with_versions(view.connection, panels)
+        refuse_other_timezone(view.connection, checked.tree, known)
         maps = TreeMaps(view.connection, checked, allowances)
         # A link that is left out for its constants states no M-number either.
-        superseded = _exclude_conflicts(view.connection, maps, progress, supersede=supersede)
+        superseded = _exclude_conflicts(view.connection, maps, known, progress, supersede=supersede)
         checked.tree.exclude(maps.list_mix_ups(view.connection, superseded))
         aliases = exclude_alias_conflicts(view, checked.tree, same_module=same_module, supersede=supersede)
     if checked.tree.hazards and not tolerance.skip_bad:
@@ -134,7 +137,7 @@ def _import_checked(
         maps.refuse_later_mix_ups(change, superseded)
         record_constants(change, _list_constants(checked))
         with progress("recording links", len(checked.tree.entries) // _LINKS_PER_STEP) as advance:
-            statements = _build_statements(maps, comment, advance)
+            statements = _build_statements(maps, checked.tree.entries, comment, advance)
             record_versions(change, statements, supersede=supersede, new_panels=new)
         checked.tree.entries.clear()  # the outcome of a large tree needs the memory for as many versions
         remaining = find_open_starts(change.connection, left_out)
@@ -172,7 +175,9 @@ def _escape_root(tree: LegacyTree) -> str:
     return escape_undecodable(str(tree.root.absolute())).rstrip("/")
 
 
-def _build_statements(maps: TreeMaps, comment: str | None, advance: Advance) -> Iterator[VersionStatement]:
+def _build_statements(
+    maps: TreeMaps, entries: Sequence[Entry], comment: str | None, advance: Advance
+) -> Iterator[VersionStatement]:
     """Yield a version for every entry and every kind in its folder."""
     checked, comparison = maps.checked, maps.comparison
     root = _escape_root(checked.tree)
@@ -195,7 +200,7 @@ def _build_statements(maps: TreeMaps, comment: str | None, advance: Advance) -> 
             for constants in shared.constants
         ]
 
-    for index, entry in enumerate(checked.tree.entries, start=1):
+    for index, entry in enumerate(entries, start=1):
         path = f"{root}/{escape_undecodable(entry.name)}"
         for kind, sha256, *others in list_values(maps.find_module(entry), entry.folder):
             yield VersionStatement(entry.panel, kind, entry.valid_from, sha256, path, comment, *others)
@@ -211,17 +216,25 @@ def _list_constants(checked: CheckedTree) -> list[CheckedConstants]:
 
 
 def _exclude_conflicts(
-    connection: sa.Connection, maps: TreeMaps, progress: Progress, *, supersede: bool
+    connection: sa.Connection, maps: TreeMaps, known: Collection[str], progress: Progress, *, supersede: bool
 ) -> list[int]:
-    """Turn the entries whose constants conflict with what is recorded into hazards.
+    """Turn the entries whose constants conflict with each other, or with what `known` panels have, into hazards.
 
     Return the numbers of the versions that the others supersede.
     """
     tree = maps.checked.tree
     conflicts: list[tuple[VersionStatement, str, SkipCause]] = []
     superseded: list[int] = []
-    with progress("comparing links", len(tree.entries) // _LINKS_PER_STEP) as advance:
-        statements = _build_statements(maps, None, advance)
+    compared, new = tree.entries, []
+    if not (maps.has_equal_starts or maps.checked.gaps):
+        compared = [entry for entry in tree.entries if entry.panel in known]
+        new = [entry for entry in tree.entries if entry.panel not in known]
+    steps = len(compared) // _LINKS_PER_STEP, len(new) // _LINKS_PER_STEP
+    with progress("comparing links", sum(steps)) as advance:
+        maps.add_entries(new)
+        for _ in range(steps[1]):
+            advance()
+        statements = _build_statements(maps, compared, None, advance)
         for plan in plan_pieces(connection, statements, supersede=supersede):
             maps.add_new(plan.new)
             conflicts += _list_conflicts(plan)

@@ -46,11 +46,21 @@ class TreeMaps:
         unnamed = {entry.panel for entry in checked.tree.entries if entry.m_number is None}
         self._known = read_known_aliases(connection, self._compared_as_of, unnamed) if unnamed else {}
 
+    @property
+    def has_equal_starts(self) -> bool:
+        """True if entries have the panel and the start of another, and may contradict it."""
+        return len(self._entries) < len(self.checked.tree.entries)
+
     def add_new(self, statements: Iterable[VersionStatement]) -> None:
         """Add statements that are not recorded yet; what is recorded already is not compared."""
         for statement in statements:
             module = self.find_module(self._entries[statement.panel, statement.valid_from])
             self._new.add((module, statement.constants or ""))
+
+    def add_entries(self, entries: Iterable[Entry]) -> None:
+        """Add entries of which nothing is recorded yet."""
+        for module, folder in {(self.find_module(entry), entry.folder) for entry in entries}:
+            self._new |= {(module, constants.sha256) for constants in self.checked.folders[folder].constants}
 
     def add_unrecorded(self, live: Mapping[VersionKey, Version]) -> list[int]:
         """Add what an import would record beside these versions; return the numbers of those that it would replace."""

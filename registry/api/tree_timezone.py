@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import tzinfo
 from pathlib import PurePosixPath
@@ -14,7 +15,7 @@ from registry.detectors.jungfrau import JUNGFRAU
 from registry.errors import ConflictError, Remedy
 from registry.importers.legacy_tree import LegacyTree, escape_name
 from registry.instants import BEGINNING
-from registry.lookup.starts import find_panels_with_versions, sources_near_starts
+from registry.lookup.starts import sources_near_starts
 from registry.lookup.timezones import read_timezone
 from registry.timezones import find_recorded_zone
 
@@ -47,15 +48,14 @@ class TreeTimezone:
             )
 
 
-def refuse_other_timezone(connection: sa.Connection, tree: LegacyTree) -> None:
-    """Refuse a directory whose stamps were read in another time zone by an earlier import.
+def refuse_other_timezone(connection: sa.Connection, tree: LegacyTree, known: Collection[str]) -> None:
+    """Refuse a directory whose stamps were read in another time zone by an earlier import; `known` panels have any.
 
     Every link would start a second time, some hours away. A link that was imported is known by its name, and what
     another layout states by the last part of its path; two zones are at most 26 hours apart.
     """
     if not tree.has_local_times:
         return
-    known = find_panels_with_versions(connection, {entry.panel for entry in tree.entries})
     required = JUNGFRAU.required_kinds
     names = {
         (entry.panel, tree.kinds.get(entry.name, required)[0], entry.valid_from): entry.name

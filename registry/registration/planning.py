@@ -44,7 +44,7 @@ class VersionStatement(NamedTuple):
     @property
     def key(self) -> VersionKey:
         """The panel, kind and start for which it speaks."""
-        return self.panel, self.kind, self.valid_from
+        return self[:3]
 
 
 @dataclass(slots=True)
@@ -74,11 +74,8 @@ class Plan:
     superseded: list[int] = field(default_factory=list)
     conflicts: dict[VersionStatement, str] = field(default_factory=dict)
 
-    def add(self, statement: VersionStatement, recorded: RecordedStart | None, *, supersede: bool) -> None:
-        """Plan one statement beside what is recorded for its key: new, unchanged, or a conflict."""
-        if recorded is None or not recorded.versions:
-            self.new.append(statement)
-            return
+    def add(self, statement: VersionStatement, recorded: RecordedStart, *, supersede: bool) -> None:
+        """Plan a statement for whose key versions are recorded: new, unchanged, or a conflict."""
         earlier = recorded.versions
         live = next((row for row in earlier if row.withdrawn_in is None), None)
         same = next((row for row in earlier if row.sha256 == statement.constants), None)
@@ -141,7 +138,11 @@ def plan_pieces(
             key, constants = statement.key, statement.constants
             if key not in stated:
                 stated[key] = constants
-                plan.add(statement, plan.recorded.get(key), supersede=supersede)
+                recorded = plan.recorded.get(key)
+                if recorded is not None and recorded.versions:
+                    plan.add(statement, recorded, supersede=supersede)
+                else:
+                    plan.new.append(statement)
             elif stated[key] != constants:
                 plan.conflicts[statement] = f"{_describe(statement)} is stated twice, with other contents"
         yield plan
