@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 import sqlalchemy as sa
 
@@ -20,6 +21,8 @@ from benchmarks.raw import prepare_raw_look_up, prepare_raw_ranges, to_raw_row
 from benchmarks.rows import Row, make_timed_row
 from benchmarks.timing import Task, accept_any
 from registry.api import Registry
+from registry.database.driver_connections import DriverConnection
+from registry.database.kept_statements import PreparedText
 from registry.instants import Instant
 from registry.records import Validity
 from testing.registries import RegistryLocation
@@ -213,9 +216,16 @@ def _record_statements() -> Iterator[list[str]]:
         if not statement.startswith("BEGIN"):
             statements.append(statement)
 
+    fetch = DriverConnection.fetch
+
+    def note_kept(connection: DriverConnection, prepared: PreparedText, parameters: Mapping[str, Any]) -> Any:
+        statements.append(prepared.text)
+        return fetch(connection, prepared, parameters)
+
     sa.event.listen(sa.Engine, "before_cursor_execute", note)
     try:
-        yield statements
+        with mock.patch.object(DriverConnection, "fetch", note_kept):
+            yield statements
     finally:
         sa.event.remove(sa.Engine, "before_cursor_execute", note)
 

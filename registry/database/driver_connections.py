@@ -68,19 +68,20 @@ class DriverConnection:
         if isinstance(parameters, Sequence):
             self.raw.executemany(prepared.text, map(prepared.arrange, parameters)).close()
             return None
-        return KeptResult(prepared.make_rows(self._fetch(prepared, parameters or {})))
+        return KeptResult(prepared.make_rows(self.fetch(prepared, parameters or {})))
 
     def read_rows(self, statement: Any, parameters: Mapping[str, Any]) -> Sequence[tuple[Any, ...]] | None:
         """Return all rows as the driver gives them; None for a statement without a kept text."""
         prepared = self._find_text(statement)
-        return None if prepared is None else self._fetch(prepared, parameters)
+        return None if prepared is None else self.fetch(prepared, parameters)
 
     def _find_text(self, statement: Any) -> PreparedText | None:
         if self._taken is not None or not isinstance(statement, KeptStatement):
             return None
         return statement.find_text()
 
-    def _fetch(self, prepared: PreparedText, parameters: Mapping[str, Any]) -> list[tuple[Any, ...]]:
+    def fetch(self, prepared: PreparedText, parameters: Mapping[str, Any]) -> list[tuple[Any, ...]]:
+        """Return the rows of a kept text."""
         cursor = self.raw.cursor()
         try:
             return cursor.execute(prepared.text, prepared.arrange(parameters)).fetchall()
