@@ -7,9 +7,10 @@ import os
 import shlex
 import socket
 import sys
-from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+
+from msgspec import Struct
 
 from registry.errors import RequestError
 from registry.identifiers import quote
@@ -18,8 +19,7 @@ from registry.permissions import name_user
 from registry.secrets import has_database_password, mask_words
 
 
-@dataclass(frozen=True, slots=True)
-class Signature:
+class Signature(Struct, frozen=True):
     """The author, host, command line (passwords masked) and software version of one action."""
 
     author: str

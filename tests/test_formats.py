@@ -413,7 +413,7 @@ def test_different_bytes_of_another_hdf5_library_are_not_blamed_on_the_document(
     known: Registry, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     done = known.export(RUN, tmp_path / "out", format="hdf5")
-    monkeypatch.setattr(formats, "version", lambda _: "99.0")
+    monkeypatch.setattr(formats, "find_version", lambda _: "99.0")
     replay(
         done.provenance, tmp_path / "same", NOWHERE, Path(known._backend.store.place)
     )  # the bytes decide, not the label

@@ -8,6 +8,7 @@ from dataclasses import replace
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from msgspec import structs
 
 from registry.detectors import DETECTOR_TYPES, DetectorType, find_panel_type, parse_panel_id
 from registry.errors import IdentifierError
@@ -81,7 +82,9 @@ def test_the_example_of_a_type_is_a_panel_id_of_that_type_alone(known: DetectorT
 
 def add_made_up_type(monkeypatch: pytest.MonkeyPatch, owns: Callable[[str], bool]) -> DetectorType:
     jungfrau = DETECTOR_TYPES["jungfrau"]
-    made_up = replace(jungfrau, name="made-up", panel_id_format=replace(jungfrau.panel_id_format, owns=owns))
+    made_up = replace(
+        jungfrau, name="made-up", panel_id_format=structs.replace(jungfrau.panel_id_format, owns=owns)
+    )
     monkeypatch.setitem(DETECTOR_TYPES, made_up.name, made_up)
     return made_up
 

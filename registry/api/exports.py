@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from msgspec import Struct
 from msgspec.structs import replace
 
 from registry import detectors, instants
@@ -50,8 +51,7 @@ class ExportRequest(ArrayRequest):
     experiment: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Draft:
+class Draft(Struct, frozen=True):
     """A provenance document without outputs, the BLAKE3 of its inputs by SHA-256, and warnings that are not in it."""
 
     document: Document

@@ -11,11 +11,11 @@ from the registry that it follows.
 from __future__ import annotations
 
 import json
-from dataclasses import asdict
 from typing import Any, Literal
 
 import msgspec
 from msgspec import Struct
+from msgspec.structs import asdict
 
 from registry import instants, schema
 from registry.authorship import Signature

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+from msgspec import Struct
 
 from registry import schema
 from registry.database.driver_connections import use_sqlalchemy
@@ -26,8 +27,7 @@ if TYPE_CHECKING:
     from alembic.config import Config
 
 
-@dataclass(frozen=True, slots=True)
-class Upgrade:
+class Upgrade(Struct, frozen=True):
     """An upgrade that is not committed yet: its transaction, and the schema's revision before and after."""
 
     connection: sa.Connection

@@ -13,6 +13,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
+from msgspec import Struct
+
 from registry.errors import RequestError
 
 # A factor of ten, and what float32 may round off it.
@@ -33,8 +35,7 @@ class ZeroMeaning(StrEnum):
     GOOD = "a pixel without any flag"
 
 
-@dataclass(frozen=True, slots=True)
-class Condition:
+class Condition(Struct, frozen=True):
     """A way to operate a detector in which it has darks of its own.
 
     Attributes

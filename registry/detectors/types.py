@@ -7,6 +7,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
+from msgspec import Struct
+
 from registry.detectors.kinds import Condition, Kind
 from registry.errors import IdentifierError, RequestError
 from registry.identifiers import get_device_name, is_newer_source, noncanonical_error, quote
@@ -17,8 +19,7 @@ _NUMBER_FORMATS = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class PanelId:
+class PanelId(Struct, frozen=True):
     """The Id under which the data system knows a panel.
 
     Attributes
@@ -39,8 +40,7 @@ class PanelId:
         return self.text
 
 
-@dataclass(frozen=True, slots=True)
-class PanelIdFormat:
+class PanelIdFormat(Struct, frozen=True):
     """The spelling of a detector type's panel Ids. One spelling is canonical: two would be two panels.
 
     Attributes
@@ -83,8 +83,7 @@ def parse_field(field: str, text: str, base: Literal[10, 16], bits: int) -> int:
     return value
 
 
-@dataclass(frozen=True, slots=True)
-class MakerFormat:
+class MakerFormat(Struct, frozen=True):
     """The maker's file of one panel: arrays (row, column), one per gain stage, without a header.
 
     Attributes
@@ -105,8 +104,7 @@ class MakerFormat:
     optional_stages: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Device:
+class Device(Struct, frozen=True):
     """A detector as sources and configuration objects name it.
 
     Attributes

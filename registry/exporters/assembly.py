@@ -15,6 +15,8 @@ from itertools import chain, cycle, product
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
+from msgspec import Struct
+
 from registry import detectors
 from registry.detectors import DetectorType, Kind
 from registry.errors import DocumentError
@@ -30,8 +32,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 
-@dataclass(frozen=True, slots=True)
-class Part:
+class Part(Struct, frozen=True):
     """One panel's array of one gain range, verified; ``panel`` is its index in the whole.
 
     Attributes

@@ -5,9 +5,11 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
+
+from msgspec import Struct
 
 from registry.exporters.assembly import Assembly
 from registry.files import Buffer, FlushingFile
@@ -17,8 +19,7 @@ from registry.provenance.document import FILE_NAME, Companion, Document, Output
 _MAX_PENDING_CHUNKS = 6  # with fewer, generating them stops whenever the disk does
 
 
-@dataclass(frozen=True, slots=True)
-class Layout:
+class Layout(Struct, frozen=True):
     """The names of an export's files.
 
     Attributes
@@ -47,8 +48,7 @@ class Layout:
         return [*dict.fromkeys(self.arrays.values()), *self.companions, self.document]
 
 
-@dataclass(frozen=True, slots=True)
-class WrittenFiles:
+class WrittenFiles(Struct, frozen=True):
     """The files that a format wrote; ``warnings`` and ``notes`` are about their destination."""
 
     outputs: tuple[Output, ...]
@@ -90,8 +90,7 @@ class ChecksummedFile:
         return self._digest.hexdigest()
 
 
-@dataclass(frozen=True, slots=True)
-class Target:
+class Target(Struct, frozen=True):
     """The folder that a format writes in; its files are moved to ``destination`` at the end.
 
     Without a staging folder the files are only checksummed, not written. Where the document of this very export is

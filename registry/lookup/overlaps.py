@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from itertools import accumulate
+
+from msgspec import Struct
 
 Range = tuple[int, int]
 """The first and the last run."""
@@ -14,8 +15,7 @@ Interval = tuple[int, int, int]
 """A run's start and end time, the start time where no end is known, and its number."""
 
 
-@dataclass(frozen=True, slots=True)
-class Overlap:
+class Overlap(Struct, frozen=True):
     """The runs of two lists that go on at the same time, and the first and the last such moment."""
 
     runs: tuple[int, ...]

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from typing import Any
+
+from msgspec import Struct
 
 from registry import schema
 from registry.database.kept_statements import keep_text
@@ -24,8 +25,7 @@ def _revision_parameter() -> sa.BindParameter[int]:
     return sa.bindparam("revision", type_=sa.Integer)
 
 
-@dataclass(frozen=True, slots=True)
-class Readout:
+class Readout(Struct, frozen=True):
     """Runs in which a source of an experiment reads out panels: those of one configuration, or some of them."""
 
     configuration: int

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cache
 from typing import Any, Literal, cast
+
+from msgspec import Struct
 
 from registry import instants, schema
 from registry.database.kept_statements import keep_text
@@ -25,8 +26,7 @@ _NO_REFERENCE = "does not name a revision: a number, an instant, a tag or NUMBER
 _ISO_TIME_START = re.compile(r"[0-9]{4}-|[0-9]{8}[Tt]")
 
 
-@dataclass(frozen=True, slots=True)
-class RevisionRef:
+class RevisionRef(Struct, frozen=True):
     """A parsed reference to a revision, not looked up yet.
 
     ``back`` counts from the newest one, which is 0; ``pinned`` is a number that was looked up, 0 for no revision.

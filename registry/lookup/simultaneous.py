@@ -8,7 +8,8 @@ from __future__ import annotations
 from bisect import bisect_left, bisect_right
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from registry.identifiers import MAX_RUN, format_count, format_run_range, shorten
 from registry.instants import BEGINNING, NEVER, Instant
@@ -25,8 +26,7 @@ _Runs = Mapping[str, Sequence[Interval]]
 """Runs by experiment, in the order of their numbers."""
 
 
-@dataclass(frozen=True, slots=True)
-class _Side:
+class _Side(Struct, frozen=True):
     """A place in which a module is read out, under which panel Id, and when it is known to be that module."""
 
     place: tuple[str, str]
@@ -34,8 +34,7 @@ class _Side:
     span: _Span
 
 
-@dataclass(frozen=True, slots=True)
-class _Encounter:
+class _Encounter(Struct, frozen=True):
     """The runs of two places in which the same panels are read out, and when they are known to be the same."""
 
     places: tuple[tuple[str, str], tuple[str, str]]

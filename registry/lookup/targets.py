@@ -6,9 +6,10 @@ A name is a panel Id, an M-number, a detector Id, the short name of a detector, 
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from functools import lru_cache
 from typing import Literal
+
+from msgspec import Struct
 
 from registry import detectors
 from registry.errors import IdentifierError, NotFoundError, NotValidError, Remedy, RequestError
@@ -38,8 +39,7 @@ _PATTERN = re.compile(r"(?=.*[*?\[])[A-Za-z0-9_.*?!\[\]-]+")
 TargetCategory = Literal["panel", "alias", "detector", "name", "run"]
 
 
-@dataclass(frozen=True, slots=True)
-class ParsedTarget:
+class ParsedTarget(Struct, frozen=True):
     """A canonical name and its category; the panel Ids that it has in it, if it has."""
 
     name: str
@@ -47,8 +47,7 @@ class ParsedTarget:
     identifiers: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Target:
+class Target(Struct, frozen=True):
     """The panels that a name stands for: one panel, all with an M-number, or a detector's in segment order.
 
     Of a dataset, ``run`` is the registered run, ``source`` that of the detector, and ``segments`` are the segment
