@@ -156,8 +156,9 @@ def list_present_files(folder: Path) -> PresentFiles:
     for child in (folder / "objects").iterdir():
         if child.is_dir():
             names = os.listdir(child)  # noqa: PTH208 - hundreds of thousands
-            objects += sum([name.endswith(".npy") for name in names])
-            leftovers += [child / name for name in names if name.startswith(TEMPORARY_PREFIX)]
+            others = [name for name in names if not name.endswith(".npy")]
+            objects += len(names) - len(others)
+            leftovers += [child / name for name in others if name.startswith(TEMPORARY_PREFIX)]
     return PresentFiles(objects, leftovers)
 
 
