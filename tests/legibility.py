@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.backends.backend_agg import FigureCanvasAgg, RendererAgg
 from matplotlib.figure import Figure
 from matplotlib.text import Text
 
@@ -13,19 +13,27 @@ SMALLEST_SIZE = 7.0
 _MAX_OVERLAP = 0.75  # dots, which letters with descenders may share
 
 
+class _Measurer(RendererAgg):
+    """Measures as the renderer does that makes the picture, and paints nothing, which takes most of a drawing."""
+
+    def paint_nothing(self, *_: Any, **__: Any) -> None:
+        pass
+
+    draw_path = draw_markers = draw_path_collection = draw_quad_mesh = draw_image = draw_text = paint_nothing
+
+
 def draw_texts(figure: Figure, monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[str, float, Any]]:
     """Draw the figure; yield every text with its size in points and its box in dots."""
     texts: list[tuple[str, float, Any]] = []
-    draw = Text.draw
 
     def note(text: Text, renderer: Any) -> None:
         if text.get_visible() and text.get_text():
             texts.append((text.get_text(), text.get_fontsize(), text.get_window_extent(renderer)))
-        draw(text, renderer)
 
     with monkeypatch.context() as patch:
         patch.setattr(Text, "draw", note)
-        FigureCanvasAgg(figure).draw()
+        FigureCanvasAgg(figure)
+        figure.draw(_Measurer(*figure.bbox.size, figure.dpi))
     yield from texts
 
 
