@@ -144,7 +144,9 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         suffices = item.get_closest_marker("sqlite_suffices") and not item.get_closest_marker(
             "on_both_databases"
         )
-        if is_repeated and suffices:
+        databases = [part for part in parts if part in DATABASES]
+        is_within_one = databases[1:] == databases[:-1] and len(databases) > 1
+        if (is_repeated and suffices) or (is_within_one and item.get_closest_marker("different_databases")):
             item.add_marker(pytest.mark.exhaustive)
         is_left_out = item.get_closest_marker("exhaustive") is not None
         if is_left_out or (is_repeated and module not in QUICK_ON_POSTGRESQL):

@@ -113,6 +113,7 @@ def test_a_mirror_has_every_row_of_any_sort(
     assert follow(location, target).revisions == 0
 
 
+@pytest.mark.different_databases
 @pytest.mark.slow
 def test_a_mirror_over_http_has_every_row_of_any_sort(
     location: RegistryLocation,
@@ -131,6 +132,7 @@ def test_a_mirror_over_http_has_every_row_of_any_sort(
     assert_same(location, target)
 
 
+@pytest.mark.different_databases
 @pytest.mark.slow
 @pytest.mark.parametrize("by", ["database", "service"])
 def test_what_comes_later_follows_with_its_files(
@@ -164,6 +166,7 @@ def test_what_comes_later_follows_with_its_files(
     assert (third.revisions, third.files, third.rows) == (0, 0, {})
 
 
+@pytest.mark.different_databases
 def test_a_registry_without_revisions_is_followed(
     location: RegistryLocation, registry: Registry, target: RegistryLocation
 ) -> None:
