@@ -334,3 +334,56 @@ def test_a_server_whose_table_is_in_use_asks_each_row(
         other.rollback()
     engine.dispose()
     assert filled._backend.database.find_differences() == []
+
+
+def test_a_rollback_leaves_the_cache_of_sqlite_as_it_was(
+    filled: Registry, location: RegistryLocation
+) -> None:
+    if not location.is_sqlite:
+        pytest.skip("the cache of a server is not ours")
+    sizes = []
+
+    def stop(change: Change) -> None:
+        sizes.append(_read_cache_size(change.connection))
+        batch = FactBatch(change, schema.version, _COLUMNS)
+        batch.add([tuple(row.values()) for row in build_rows(change, _MANY)])
+        sizes.append(_read_cache_size(change.connection))
+        raise OSError("stop")
+
+    for _ in range(2):
+        with pytest.raises(OSError, match="stop"):
+            filled._backend.record_revision(stop, None)
+    assert sizes[0] != sizes[1]
+    assert sizes[2:] == sizes[:2]
+
+
+def _read_cache_size(connection: sa.Connection) -> int:
+    size: int = connection.exec_driver_sql("PRAGMA cache_size").scalar_one()
+    return size
+
+
+_NO_CHANGES_OF_TABLES = """
+CREATE FUNCTION no_changes() RETURNS event_trigger LANGUAGE plpgsql AS $$ BEGIN RAISE 'not today'; END $$;
+CREATE EVENT TRIGGER no_changes ON ddl_command_start WHEN TAG IN ('ALTER TABLE') EXECUTE FUNCTION no_changes()
+"""
+_OTHER_FUNCTION = """
+CREATE FUNCTION quote_ident(name) RETURNS text LANGUAGE sql IMMUTABLE AS $$ SELECT 'nowhere'::text $$
+"""
+
+
+@pytest.mark.parametrize("statements", [_NO_CHANGES_OF_TABLES, _OTHER_FUNCTION])
+def test_what_an_administrator_added_to_a_server_keeps_no_rows_away(
+    filled: Registry, location: RegistryLocation, statements: str
+) -> None:
+    if location.is_sqlite:
+        pytest.skip("SQLite has no functions of its own in a file")
+    engine = location.engine()
+    with engine.begin() as connection:
+        connection.exec_driver_sql(statements)
+    filled._backend.record_revision(lambda change: record(change, build_rows(change, _MANY)), None)
+    with engine.begin() as connection:
+        connection.exec_driver_sql("DROP EVENT TRIGGER IF EXISTS no_changes")
+        connection.exec_driver_sql("DROP FUNCTION IF EXISTS quote_ident(name)")
+    engine.dispose()
+    assert filled._backend.database.find_differences() == []
+    assert "append-only" in _insert_raw(filled)

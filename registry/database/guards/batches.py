@@ -8,8 +8,9 @@ as ever.
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import cache
 from typing import Any
@@ -23,10 +24,12 @@ from registry.identifiers import format_count
 
 _CACHE = -16 * 1024  # KiB of the file: each index is written in places all over it
 _FIND_FUNCTIONS = sa.text(
-    """SELECT tgname, prosrc, quote_ident(current_schema()) AS name
+    # Every type is the function's or operator's own: one that somebody added for another type would be preferred.
+    """SELECT tgname, prosrc, quote_ident(nspname::text) AS name
     FROM pg_trigger JOIN pg_proc ON pg_proc.oid = tgfoid JOIN pg_class ON pg_class.oid = tgrelid
-    WHERE tgrelid = CAST(:table AS regclass) AND tgname = ANY(:names) AND tgenabled = 'A'
-      AND relnamespace = quote_ident(current_schema())::regnamespace AND pg_has_role(relowner, 'USAGE')"""
+      JOIN pg_namespace ON pg_namespace.oid = relnamespace
+    WHERE tgrelid = CAST(:table AS regclass)::oid AND tgname = ANY(CAST(:names AS name[])) AND tgenabled = 'A'
+      AND nspname = current_schema() AND pg_has_role(relowner, 'USAGE'::text)"""
 )
 _SET_PATH = sa.text("SELECT set_config('search_path', :path, true)")
 
@@ -114,10 +117,22 @@ def _drop_triggers(connection: sa.Connection, table: sa.Table) -> LiftedGuards |
     lifted = [name for name in guards if name in _list_names(table)]  # in the order in which they are made
     for name in lifted:
         connection.exec_driver_sql(f"DROP TRIGGER {name}")
+    return LiftedGuards(connection, table, [*(guards[name] for name in lifted), _enlarge_cache(connection)])
+
+
+def _enlarge_cache(connection: sa.Connection) -> str:
+    """Enlarge SQLite's cache until a rollback, which is none of it; return the statement for a commit."""
     former = connection.exec_driver_sql("PRAGMA cache_size").scalar_one()
+    restoration = f"PRAGMA cache_size = {former}"
     connection.exec_driver_sql(f"PRAGMA cache_size = {_CACHE}")
-    restoration = [*(guards[name] for name in lifted), f"PRAGMA cache_size = {former}"]
-    return LiftedGuards(connection, table, restoration)
+    driver_connection: Any = connection.connection.driver_connection
+
+    def restore(_connection: sa.Connection) -> None:
+        with suppress(sqlite3.Error):  # what is rolled back for has its own error
+            driver_connection.execute(restoration)
+
+    sa.event.listen(connection, "rollback", restore)
+    return restoration
 
 
 def _disable_triggers(connection: sa.Connection, table: sa.Table) -> LiftedGuards | None:
@@ -134,17 +149,17 @@ def _disable_triggers(connection: sa.Connection, table: sa.Table) -> LiftedGuard
     if present != {trigger: body.replace(postgresql.SCHEMA, name) for trigger, body in expected.items()}:
         return None
     escaped = name.replace("%", "%%")
+    change = f"ALTER TABLE {escaped}.{table.name}"
     savepoint = connection.begin_nested()
     try:
         # The lock by which triggers are disabled. Who waited for it would let others wait who write to the table.
         connection.exec_driver_sql(f"LOCK TABLE {escaped}.{table.name} IN SHARE ROW EXCLUSIVE MODE NOWAIT")
-    except sa.exc.OperationalError:
+        for trigger in names:
+            connection.exec_driver_sql(f"{change} DISABLE TRIGGER {trigger}")
+    except sa.exc.DBAPIError:  # also where the administrator lets nobody change tables
         savepoint.rollback()
         return None
     savepoint.commit()
-    change = f"ALTER TABLE {escaped}.{table.name}"
-    for trigger in names:
-        connection.exec_driver_sql(f"{change} DISABLE TRIGGER {trigger}")
     return LiftedGuards(
         connection, table, [f"{change} ENABLE ALWAYS TRIGGER {trigger}" for trigger in names], escaped
     )
