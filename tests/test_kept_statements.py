@@ -134,6 +134,17 @@ def test_a_statement_without_a_kept_text_goes_on_in_the_same_transaction(
         assert connection.execute(count).scalar() == 1
 
 
+def test_what_the_driver_wrote_is_committed_where_sqlalchemy_has_executed_nothing(pool: DriverPool) -> None:
+    with pool.begin("BEGIN IMMEDIATE", writing=True) as connection:
+        source: Any = connection
+        source.raw.execute("CREATE TABLE kept (value)").close()
+        use_sqlalchemy(connection)
+        connection.commit()
+    with pool.begin() as connection:
+        source = connection
+        assert source.raw.execute("SELECT * FROM kept").fetchall() == []
+
+
 def test_a_reader_that_goes_on_with_sqlalchemy_sees_the_same_moment(
     sample: RegistryLocation, pool: DriverPool
 ) -> None:

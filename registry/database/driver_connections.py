@@ -93,10 +93,9 @@ class DriverConnection:
 
     def commit(self) -> None:
         """Commit the transaction."""
-        if self._taken is None:
-            self.raw.commit()
-        else:
+        if self._taken is not None:
             self._taken.commit()
+        self.raw.commit()  # SQLAlchemy commits nothing where it has executed nothing
 
     def give_back(self) -> None:
         """End the transaction; what is not committed is rolled back."""
