@@ -14,6 +14,7 @@ import sqlalchemy as sa
 
 from documentation.kept_texts import build_file
 from registry import schema
+from registry.database import sqlite_files
 from registry.database.driver_connections import DriverConnection, DriverPool, use_sqlalchemy
 from registry.database.engine import make_file_engine, read_transaction
 from registry.database.kept_statements import FILE, KeptCall, KeptStatement, list_kept_calls
@@ -198,6 +199,19 @@ def test_an_engine_that_is_made_later_refuses_a_file_that_replaced_the_opened_on
         assert database._engine is database._engine
         with pytest.raises(UnavailableError, match="not the file any more"):
             registry.panels.list()
+
+
+def test_who_opens_a_locked_database_waits_for_it_once(
+    sample: RegistryLocation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sqlite_files, "_BUSY_SECONDS", 0)
+    holder = sqlite3.connect(str(sample.file), isolation_level=None)
+    holder.execute("PRAGMA locking_mode = EXCLUSIVE")
+    holder.execute("BEGIN EXCLUSIVE")
+    with pytest.raises(UnavailableError, match="database is locked") as refusal:
+        sample.open()
+    holder.close()
+    assert isinstance(refusal.value.__cause__, sqlite3.Error)  # of the first connection, not of an engine's
 
 
 def test_an_open_registry_imports_sqlalchemy_when_something_else_is_asked(

@@ -113,8 +113,10 @@ class Database:
                 if not migrations.has_own_schema(connection):
                     return None
                 registry_id, closure = read_registry_id(connection), find_closure(connection)
-        except sqlite3.Error:  # `_check_schema` says what is wrong
-            return None
+        except sqlite3.Error as error:
+            if getattr(error, "sqlite_errorcode", 0) & 0xFF == sqlite3.SQLITE_BUSY:
+                raise  # nobody waits twice
+            return None  # `_check_schema` says what is wrong
         return None if registry_id is None else (registry_id, closure)
 
     def _check_schema(self) -> tuple[str, Closure | None]:
