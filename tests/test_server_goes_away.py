@@ -18,6 +18,7 @@ import sqlalchemy as sa
 from registry.api import create_registry, open_registry
 from registry.api.copies import copy_registry
 from registry.database import engine as engine_module
+from registry.database import sqlite_files
 from registry.database.servers import unset_timeouts
 from registry.errors import UnavailableError
 from registry.parallel import Advance, Progress, no_progress
@@ -302,7 +303,8 @@ def busy(location: RegistryLocation) -> Callable[[], Any]:
 def test_a_writer_waits_for_another_for_a_limited_time(
     location: RegistryLocation, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(engine_module, "_BUSY_SECONDS", 0.01)
+    for module in (engine_module, sqlite_files):
+        monkeypatch.setattr(module, "_BUSY_SECONDS", 0.01)
     calreg = Calreg(location, monkeypatch)
     with busy(location)():
         error = calreg.assert_refused(8, "panel", "add", PANEL_A)
