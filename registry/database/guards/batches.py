@@ -121,14 +121,14 @@ def _drop_triggers(connection: sa.Connection, table: sa.Table) -> LiftedGuards |
 
 
 def _enlarge_cache(connection: sa.Connection) -> str:
-    """Enlarge SQLite's cache until a rollback, which is none of it; return the statement for a commit."""
+    """Enlarge the cache of SQLite; return the statement that restores its size, as a rollback does by itself."""
     former = connection.exec_driver_sql("PRAGMA cache_size").scalar_one()
     restoration = f"PRAGMA cache_size = {former}"
     connection.exec_driver_sql(f"PRAGMA cache_size = {_CACHE}")
     driver_connection: Any = connection.connection.driver_connection
 
     def restore(_connection: sa.Connection) -> None:
-        with suppress(sqlite3.Error):  # what is rolled back for has its own error
+        with suppress(sqlite3.Error):  # why it is rolled back is the error to raise
             driver_connection.execute(restoration)
 
     sa.event.listen(connection, "rollback", restore)
