@@ -172,6 +172,21 @@ def test_an_error_gives_the_connection_back_and_an_interruption_closes_it(pool: 
         assert _get_raw(connection) is not first
 
 
+def test_an_interruption_is_passed_on_where_the_connection_of_sqlalchemy_was_closed_meanwhile(
+    pool: DriverPool,
+) -> None:
+    with pytest.raises(KeyboardInterrupt), pool.begin() as connection:
+        _interrupt_closed(connection)
+    with pool.begin() as connection:
+        assert connection.execute(sa.text("SELECT 1")).scalar() == 1
+
+
+def _interrupt_closed(connection: sa.Connection) -> None:
+    connection.execute(sa.text("SELECT 1"))
+    _get_raw(connection).close()
+    raise KeyboardInterrupt
+
+
 def _raise(error: type[BaseException], *, of: bool) -> None:
     assert of
     raise error

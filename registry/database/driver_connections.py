@@ -104,9 +104,9 @@ class DriverConnection:
         self.raw.rollback()
 
     def close(self) -> None:
-        """Close it; what is not committed is rolled back."""
-        if self._taken is not None:
-            self._taken.close()
+        """Close it, whatever state an interruption has left it in; what is not committed is rolled back."""
+        if self._taken is not None and not self._taken.closed:
+            self._taken.invalidate()
         self.raw.close()
 
 
