@@ -9,7 +9,7 @@ import sqlalchemy as sa
 
 from registry import schema
 
-_OURS = "relnamespace = quote_ident(current_schema())::regnamespace AND relname = ANY(:tables)"
+_OURS = "relnamespace = quote_ident(current_schema()::text)::regnamespace AND relname = ANY(:tables)"
 _REFERENCES = f"""
     SELECT relname, conname, pg_get_constraintdef(pg_constraint.oid) AS definition
     FROM pg_constraint JOIN pg_class ON pg_class.oid = conrelid

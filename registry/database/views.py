@@ -8,7 +8,7 @@ from registry.schema.views import APPLICATION_ID, build_views
 
 _KIND_ON_POSTGRESQL = """
     SELECT CASE relkind WHEN 'v' THEN 'view' WHEN 'm' THEN 'materialized view' ELSE 'table' END
-    FROM pg_class WHERE relnamespace = quote_ident(current_schema())::regnamespace AND relname = :name"""
+    FROM pg_class WHERE relnamespace = quote_ident(current_schema()::text)::regnamespace AND relname = :name"""
 _KIND_ON_SQLITE = "SELECT type FROM sqlite_master WHERE name = :name"
 
 

@@ -76,7 +76,7 @@ def describe_guards(connection: sa.Connection) -> dict[Part, _Row]:
 
 
 def _name_schemas(connection: sa.Connection, parts: dict[Part, _Row]) -> dict[Part, _Row]:
-    name = connection.execute(sa.text("SELECT quote_ident(current_schema())")).scalar_one()
+    name = connection.execute(sa.text("SELECT quote_ident(current_schema()::text)")).scalar_one()
     return {part: _name_schema(row, name) for part, row in parts.items()}
 
 

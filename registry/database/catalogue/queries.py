@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-_OURS = "quote_ident(current_schema())::regnamespace"
+_OURS = "quote_ident(current_schema()::text)::regnamespace"
 
 TABLES = f"""
     SELECT relname AS part,
@@ -49,7 +49,7 @@ INDEXES = f"""
 TRIGGERS = f"""
     SELECT relname AS location, tgname AS part,
            split_part(pg_get_triggerdef(pg_trigger.oid), ' EXECUTE ', 1) AS text,
-           quote_ident(nspname) || '.' || proname || '(' || encode(tgargs, 'escape') || ')' AS function,
+           quote_ident(nspname::text) || '.' || proname || '(' || encode(tgargs, 'escape') || ')' AS function,
            CASE tgenabled WHEN 'A' THEN 'enabled always' WHEN 'O' THEN 'enabled but in a replica'
                 WHEN 'R' THEN 'enabled only in a replica' ELSE 'disabled' END AS state
     FROM pg_trigger JOIN pg_class ON pg_class.oid = tgrelid JOIN pg_proc ON pg_proc.oid = tgfoid

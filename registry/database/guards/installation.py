@@ -13,7 +13,7 @@ from registry.database.guards.postgresql import SCHEMA
 from registry.database.guards.texts import build_guards
 
 _GUARD_NAME = re.compile("[a-z_]+_(insert|update|delete|truncate|closed_insert|closed_update|sealed)")
-_OURS = "relnamespace = quote_ident(current_schema())::regnamespace"
+_OURS = "relnamespace = quote_ident(current_schema()::text)::regnamespace"
 
 # Whatever stands on the tables in place of the guards, or beside them.
 _DROPS = (
@@ -29,7 +29,7 @@ _DROPS = (
         WHERE {_OURS} AND (relrowsecurity OR relforcerowsecurity) AND relname = ANY(:tables)""",
     # One that a trigger elsewhere executes cannot be dropped: it is replaced.
     r"""SELECT format('DROP ROUTINE %s', pg_proc.oid::regprocedure) FROM pg_proc
-        WHERE pronamespace = quote_ident(current_schema())::regnamespace AND proname LIKE 'calreg\_%'
+        WHERE pronamespace = quote_ident(current_schema()::text)::regnamespace AND proname LIKE 'calreg\_%'
               AND NOT EXISTS (SELECT 1 FROM pg_trigger WHERE tgfoid = pg_proc.oid)""",
 )
 
@@ -54,7 +54,7 @@ def replace_guards(connection: sa.Connection) -> None:
 def _create_guards(connection: sa.Connection) -> None:
     name = ""
     if connection.dialect.name == "postgresql":
-        name = connection.execute(sa.text("SELECT quote_ident(current_schema())")).scalar_one()
+        name = connection.execute(sa.text("SELECT quote_ident(current_schema()::text)")).scalar_one()
     for guard in build_guards(connection.dialect.name):
         for statement in guard.statements:
             connection.exec_driver_sql(
