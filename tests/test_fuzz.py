@@ -112,6 +112,8 @@ def test_every_module_that_parses_untrusted_input_is_in_the_table() -> None:
         "registry.api.folder_checks",  # reads checksums
         "registry.api.file_pictures",  # compares checksums
         "registry.api.export_records",  # reads a document by the module of documents, and checksums
+        "registry.api.backup_contents",  # compares checksums
+        "registry.database.kept_statements",  # JSON of this package
         "registry.api.late_seals",  # JSON that calreg has put into the database
         "registry.plots.files",  # compares bytes
         "registry.records.display",  # hands the bytes of a picture on

@@ -23,7 +23,6 @@ from numpy.typing import NDArray
 
 from registry import provenance
 from registry.api import Registry
-from registry.database.change import Row
 from registry.detectors.jungfrau import JUNGFRAU
 from registry.errors import (
     ArrayError,
@@ -39,8 +38,7 @@ from registry.importers import gain_maps
 from registry.importers.gain_maps import convert_gain_maps
 from registry.provenance.prov_json import build_prov_json
 from registry.records import Conversion, ConvertedStage
-from registry.registration import versions as registration
-from registry.registration.planning import Plan
+from registry.registration import version_batches
 from testing.panels import NEW_A, PANEL_A, PANEL_B, TYPICAL_VALUES, write_panel_folder
 from testing.registries import RegistryLocation
 from testing.stores import find_object_path, list_object_paths
@@ -550,12 +548,7 @@ def test_a_damaged_record_of_a_conversion_is_reported_as_corruption(
     registry: Registry, three: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     registry.panels.add(PANEL_A, alias="M049")
-    build_rows = registration._build_rows
-
-    def damage(plan: Plan) -> list[Row]:
-        return [{**row, "conversion": '{"file": 5}'} for row in build_rows(plan)]
-
-    monkeypatch.setattr(registration, "_build_rows", damage)
+    monkeypatch.setattr(version_batches, "_encode_conversion", lambda _conversion: '{"file": 5}')
     with assert_refused(CorruptionError, "version 1", "Expected `str`"):
         registry.versions.add(PANEL_A, three, valid_from=START)
 

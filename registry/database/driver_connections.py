@@ -91,6 +91,10 @@ class DriverConnection:
     def __getattr__(self, name: str) -> Any:
         return getattr(self.become_sqlalchemy(), name)
 
+    def in_transaction(self) -> bool:
+        """Tell whether a transaction is open, whoever has begun it."""
+        return self.raw.in_transaction
+
     def commit(self) -> None:
         """Commit the transaction."""
         if self._taken is not None:
