@@ -361,6 +361,13 @@ def test_an_export_of_npy_files_imports_neither_numpy_nor_sqlalchemy_nor_what_ot
     assert loaded.isdisjoint({"sqlalchemy", "numpy", "alembic", "psycopg", "rich", "registry.arrays"})
     assert loaded.isdisjoint(f"registry.exporters.{name}" for name in ("psana", "lcls2", "hdf5"))
     assert loaded.isdisjoint({"registry.api.showing", "registry.api.log_pages", "registry.api.folder_checks"})
+    source = "XcsEndstation.0:Jungfrau.0"
+    for experiment in ("xcs1", "xcs2"):  # the panel is read out in two places at once
+        sqlite_calreg.run("detector", "configure", experiment, source, PANEL_A, "--first-run", "1")
+        sqlite_calreg.run("run", "add", f"exp={experiment}:run=1", "--begin", AT)
+    words = ["export", "exp=xcs1:run=1", "--output", str(tmp_path / "warned")]
+    assert "sqlalchemy" not in list_loaded_modules(*words)
+    assert sqlite_calreg.run(*words[:3], str(tmp_path / "again")).stderr.startswith("warning: ")
 
 
 @pytest.mark.slow

@@ -9,9 +9,10 @@ from typing import Any
 from msgspec.structs import replace
 
 from registry import schema
+from registry.database.kept_statements import keep_text
 from registry.instants import Instant
 from registry.lookup.timelines import build_timelines
-from registry.lookup.value_lists import is_listed
+from registry.lookup.value_lists import is_listed, list_parameter
 from registry.lookup.versions import is_live
 from registry.records import Alias, Panel
 from registry.sql import sa
@@ -27,8 +28,20 @@ def list_aliases_of_panels(
     connection: sa.Connection, panels: Iterable[str], revision: int | None, *, withdrawn: bool = False
 ) -> list[Alias]:
     """Return the aliases of these panels by M-number, with `withdrawn` those too."""
-    condition = is_listed(schema.panel.c.identifier, panels)
-    return _read_aliases(connection, condition, revision, withdrawn=withdrawn)
+    parameters: dict[str, Any] = {"panels": list(panels)}
+    if revision is not None:
+        parameters["revision"] = revision
+    query = _select_aliases_of_panels(is_newest=revision is None, withdrawn=withdrawn)
+    return _build_aliases(connection.execute(query, parameters).all(), revision)
+
+
+@keep_text({"is_newest": False, "withdrawn": False})
+def _select_aliases_of_panels(*, is_newest: bool, withdrawn: bool) -> sa.Select[Any]:
+    panel = schema.panel.c.identifier
+    revision = None if is_newest else sa.bindparam("revision", type_=sa.Integer)
+    return _select_aliases(
+        is_listed(panel, list_parameter("panels", panel.type)), revision, withdrawn=withdrawn
+    )
 
 
 def list_aliases_with_m_number(
@@ -66,13 +79,22 @@ def list_related_aliases(
 def _read_aliases(
     connection: sa.Connection, condition: sa.ColumnElement[bool], revision: int | None, *, withdrawn: bool
 ) -> list[Alias]:
+    query = _select_aliases(condition, revision, withdrawn=withdrawn)
+    return _build_aliases(connection.execute(query).all(), revision)
+
+
+def _select_aliases(
+    condition: sa.ColumnElement[bool], revision: int | sa.ColumnElement[int] | None, *, withdrawn: bool
+) -> sa.Select[Any]:
     alias, panel = schema.alias, schema.panel
     known = schema.live_condition(alias, revision)
     if withdrawn:
         known = sa.true() if revision is None else alias.c.recorded_in <= revision
     query = sa.select(alias, panel.c.identifier).join(panel, panel.c.id == alias.c.panel_id)
-    ordered = query.where(condition, known).order_by(alias.c.m_number, alias.c.id)
-    rows = connection.execute(ordered).all()
+    return query.where(condition, known).order_by(alias.c.m_number, alias.c.id)
+
+
+def _build_aliases(rows: Sequence[Any], revision: int | None) -> list[Alias]:
     live = sorted((row for row in rows if is_live(row, revision)), key=lambda row: row.valid_from)
     timelines = build_timelines((row.panel_id, row.valid_from, row.id) for row in live)
     ends = dict(pair for timeline in timelines.values() for pair in timeline.ranges())
