@@ -219,7 +219,7 @@ def test_an_engine_that_is_made_later_refuses_a_file_that_replaced_the_opened_on
 def test_who_opens_a_locked_database_waits_for_it_once(
     sample: RegistryLocation, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(sqlite_files, "_BUSY_SECONDS", 0)
+    monkeypatch.setattr(sqlite_files, "BUSY_SECONDS", 0)
     holder = sqlite3.connect(str(sample.file), isolation_level=None)
     holder.execute("PRAGMA locking_mode = EXCLUSIVE")
     holder.execute("BEGIN EXCLUSIVE")

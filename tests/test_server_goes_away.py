@@ -303,8 +303,7 @@ def busy(location: RegistryLocation) -> Callable[[], Any]:
 def test_a_writer_waits_for_another_for_a_limited_time(
     location: RegistryLocation, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for module in (engine_module, sqlite_files):
-        monkeypatch.setattr(module, "_BUSY_SECONDS", 0.01)
+    monkeypatch.setattr(sqlite_files, "BUSY_SECONDS", 0.01)
     calreg = Calreg(location, monkeypatch)
     with busy(location)():
         error = calreg.assert_refused(8, "panel", "add", PANEL_A)

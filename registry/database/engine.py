@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, cast
 
+from registry.database import sqlite_files
 from registry.database.forks import (
     SQLiteConnection,
     close_connections,
@@ -20,7 +21,6 @@ from registry.database.writability import refuse_state
 from registry.settings import sqlite_file
 from registry.sql import sa
 
-_BUSY_SECONDS = 60
 _UNLIMITED = -1  # as many connections as threads ask for
 # One lock per database serialises the writers; the number is "calreg" in ASCII.
 _WRITERS_LOCK = int.from_bytes(b"calreg", "big")
@@ -107,7 +107,7 @@ def write_transaction(engine: sa.Engine, *, dry_run: bool = False) -> Iterator[s
         connection.begin()  # not at the first statement: Alembic would see no transaction, and commit each step
         if engine.dialect.name == "postgresql":
             # A separate statement: the next one sees what the previous writer has committed.
-            patience = f"{_BUSY_SECONDS * 1000:.0f}"
+            patience = f"{sqlite_files.BUSY_SECONDS * 1000:.0f}"
             lock = connection.execute(
                 sa.text(_TAKE_WRITERS_LOCK), {"key": _WRITERS_LOCK, "patience": patience}
             ).one()

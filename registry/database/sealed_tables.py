@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 from registry import schema
+from registry.database.seal_text import NAMES_OF_EXPORT_TABLES
 
-_PARTS_OF_EXPORTS = (schema.export, schema.export_output, schema.export_input)
+EXPORT_TABLES = {name: schema.metadata.tables[name] for name in NAMES_OF_EXPORT_TABLES}
+"""The tables of exports, by name."""
+
 _UNSEALED = {
     schema.registry,
     schema.revision,
     schema.seal,
     schema.export_seal,
     schema.closure,
-    *_PARTS_OF_EXPORTS,
+    *EXPORT_TABLES.values(),
 }
 
 RECORDED_TABLES = {table.name: table for table in schema.metadata.sorted_tables if table not in _UNSEALED}
 """The tables whose rows are recorded in a revision, themselves or with their parent."""
-
-EXPORT_TABLES = {table.name: table for table in _PARTS_OF_EXPORTS}
-"""The tables of exports: the export's own row, its outputs, the versions that it came from."""

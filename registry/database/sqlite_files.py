@@ -9,7 +9,8 @@ from registry.database.forks import SQLiteConnection
 from registry.errors import UnavailableError
 from registry.permissions import refuse_lock_out, share_log_files
 
-_BUSY_SECONDS = 60
+BUSY_SECONDS = 60
+"""How long a writer waits for another one, on a server too."""
 
 
 class SQLiteFile:
@@ -38,7 +39,7 @@ class SQLiteFile:
         connection = sqlite3.connect(
             self.uri,
             uri=True,
-            timeout=_BUSY_SECONDS,
+            timeout=BUSY_SECONDS,
             isolation_level=None,
             check_same_thread=False,
             factory=SQLiteConnection,

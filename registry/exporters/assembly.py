@@ -40,7 +40,7 @@ class Part(Struct, frozen=True):
     payload
         The bytes of the array, as they are in its file.
     start
-        The bytes of its file before the payload; none where there is no file.
+        What precedes the payload in its file, empty for the zeros of an absent panel.
     dtype, shape
         Of the array: (row, column).
     """
